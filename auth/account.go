@@ -1,0 +1,291 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// CreateUser stores a new account; it is for the host. u comes from users.New
+// with at least an Email; what is missing is filled in as users.Service.NewUser
+// says. A non-empty password is held to the rules and hashed; to store a hash
+// that exists already, set u.PasswordHash. It returns an Invalid error for a
+// field (users.ErrEmailTaken among them).
+func (s *Service) CreateUser(ctx context.Context, u users.User, password string) (users.User, error) {
+	u, err := s.users.NewUser(u)
+	if err != nil {
+		return users.User{}, err
+	}
+	if password = strings.TrimSpace(password); password != "" {
+		if u.PasswordHash, err = s.newPassword(ctx, u, password); err != nil {
+			return users.User{}, err
+		}
+	}
+	err = s.store.UpdateAuth(ctx, func(tx Tx) error {
+		created, err := tx.CreateUser(ctx, u)
+		if err != nil {
+			return err
+		}
+		u = created
+		return tx.AddEvent(ctx, s.users.Event(users.Actor{Credential: users.ByHost}, u.ID, "user created"))
+	})
+	if err != nil {
+		return users.User{}, fmt.Errorf("create user: %w", err)
+	}
+	return u, nil
+}
+
+// newPassword checks and hashes.
+func (s *Service) newPassword(ctx context.Context, u users.User, password string) (users.Secret, error) {
+	if _, err := users.CheckText(users.Set(password), "password", users.MaxPassword); err != nil {
+		return "", err
+	}
+	if err := s.checkStrength(u, password); err != nil {
+		return "", err
+	}
+	return s.HashPassword(ctx, password)
+}
+
+// SetActive activates or deactivates an account; it is for the host.
+// Deactivation ends the user's sessions for good. It returns users.ErrNotFound.
+func (s *Service) SetActive(ctx context.Context, id users.ID, active bool) error {
+	err := s.store.UpdateAuth(ctx, func(tx Tx) error {
+		u, err := tx.User(ctx, id)
+		if err != nil || u.IsActive == active {
+			return err
+		}
+		u.IsActive = active
+		if _, err := tx.SaveUser(ctx, u); err != nil {
+			return err
+		}
+		if _, err := tx.DeleteSessions(ctx, id, uuid.Nil); err != nil {
+			return err
+		}
+		return tx.AddEvent(ctx, s.users.Event(users.Actor{Credential: users.ByHost}, id, "user updated", "is_active"))
+	})
+	if err != nil {
+		return fmt.Errorf("set active: %w", err)
+	}
+	return nil
+}
+
+// update is one call of UpdateUser.
+type update struct {
+	principal Principal
+	target    users.ID
+	patch     users.Patch
+	match     func(version int64) bool
+
+	password users.Secret // hash of the new password, once made
+	checked  users.Secret // the hash that the current password was compared with
+	proven   bool         // checked is meaningful
+}
+
+// UpdateUser changes the user that target names by all of p or nothing. match,
+// unless nil, decides by the stored Version whether the caller's picture is
+// still right (users.ErrStale). When the password changes, all sessions of the
+// user end but the caller's own, which goes on under the secret that is
+// returned; the secret is "" when the cookie stays as it is.
+//
+// Refusals are those of users.Service.Apply, ErrCurrentPassword,
+// ErrIncorrectPassword, an Invalid error for a weak password, users.ErrForbidden
+// where a key may not change address or password, and ErrThrottled.
+func (s *Service) UpdateUser(ctx context.Context, p Principal, target users.ID, patch users.Patch, match func(version int64) bool) (users.Secret, error) {
+	up := &update{principal: p, target: target, patch: patch, match: match}
+	if err := s.prove(ctx, up); err != nil {
+		return "", fmt.Errorf("update user: %w", err)
+	}
+	var token users.Secret
+	if up.password != "" && p.Session.ID != uuid.Nil && p.Actor.ID == target {
+		var err error
+		if token, err = s.newToken(); err != nil {
+			return "", fmt.Errorf("update user: %w", err)
+		}
+	}
+	var changed users.User
+	err := s.store.UpdateAuth(ctx, func(tx Tx) (err error) {
+		changed, err = s.applyUpdate(ctx, tx, up, token)
+		return err
+	})
+	if err != nil {
+		if errors.Is(err, users.ErrEmailTaken) {
+			if err := s.record(ctx, "taken:"+id(p.Actor.ID), takenAddresses); err != nil {
+				return "", fmt.Errorf("update user: %w", err)
+			}
+		}
+		return "", fmt.Errorf("update user: %w", err)
+	}
+	if up.password != "" {
+		s.send(ctx, PasswordChanged{To: recipient(changed)})
+	}
+	return token, nil
+}
+
+// prove does everything about passwords that a transaction is too short for:
+// it demands and checks the current one and hashes the new one.
+func (s *Service) prove(ctx context.Context, up *update) error {
+	u, err := s.store.User(ctx, up.target)
+	if err != nil {
+		return err
+	}
+	if up.match != nil && !up.match(u.Version) {
+		return users.ErrStale
+	}
+	byToken := up.principal.ByToken() && changesIdentity(up.patch, u)
+	if byToken {
+		if err := s.identityGuard(u, up); err != nil {
+			return err
+		}
+		if s.config.IdentityChange == WithPassword {
+			if err := s.checkCurrent(ctx, u, up); err != nil {
+				return err
+			}
+		}
+	}
+	if up.patch.Email.Set {
+		if err := s.check(ctx, s.store, "taken:"+id(up.principal.Actor.ID), takenAddresses); err != nil {
+			return err
+		}
+	}
+	if !up.patch.Password.Set {
+		return nil
+	}
+	// All fields are judged before the password is, and before any hashing.
+	if _, _, err := s.users.Apply(ctx, s.store, up.principal.Actor, u, up.patch); err != nil {
+		if errors.Is(err, users.ErrEmailTaken) {
+			if err := s.record(ctx, "taken:"+id(up.principal.Actor.ID), takenAddresses); err != nil {
+				return err
+			}
+		}
+		return err
+	}
+	if !up.proven {
+		if err := s.checkCurrent(ctx, u, up); err != nil {
+			return err
+		}
+	}
+	up.password, err = s.newPassword(ctx, u, strings.TrimSpace(up.patch.Password.Value))
+	return err
+}
+
+// changesIdentity reports whether a patch would change address or password, as
+// far as its form allows.
+func changesIdentity(p users.Patch, u users.User) bool {
+	if p.Password.Set && !p.Password.Null && p.Password.Err == nil {
+		return true
+	}
+	email, err := users.CheckEmail(p.Email)
+	return p.Email.Set && err == nil && email != u.Email
+}
+
+// identityGuard comes before anything that could tell whether an address is
+// taken.
+func (s *Service) identityGuard(u users.User, up *update) error {
+	switch s.config.IdentityChange {
+	case SessionOnly:
+		return users.ErrForbidden
+	case WithPassword:
+		if !u.HasPassword() {
+			return users.ErrForbidden
+		}
+	}
+	return nil
+}
+
+// checkCurrent compares the current password, when the account has one, and
+// counts failures.
+func (s *Service) checkCurrent(ctx context.Context, u users.User, up *update) error {
+	up.proven, up.checked = true, u.PasswordHash
+	if !u.HasPassword() {
+		// Only the owner may set a first password.
+		if up.principal.Actor.ID != u.ID {
+			return users.ErrForbidden
+		}
+		return nil
+	}
+	if !up.patch.CurrentPassword.Set {
+		return ErrCurrentPassword
+	}
+	password, err := users.CheckText(up.patch.CurrentPassword, "current_password", 0)
+	if err != nil {
+		return err
+	}
+	release, err := s.hasher.slot(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	key := "password:" + id(u.ID)
+	if err := s.check(ctx, s.store, key, passwordFailures); err != nil {
+		return err
+	}
+	if s.hasher.matches(u.PasswordHash, clip(password)) {
+		return nil
+	}
+	if err := s.record(ctx, key, passwordFailures); err != nil {
+		return err
+	}
+	return ErrIncorrectPassword
+}
+
+// applyUpdate is the transaction of UpdateUser.
+func (s *Service) applyUpdate(ctx context.Context, tx Tx, up *update, token users.Secret) (users.User, error) {
+	before, err := tx.User(ctx, up.target)
+	if err != nil {
+		return users.User{}, err
+	}
+	if up.match != nil && !up.match(before.Version) {
+		return users.User{}, users.ErrStale
+	}
+	if up.proven && before.PasswordHash != up.checked {
+		return users.User{}, ErrIncorrectPassword // it was changed since it was compared
+	}
+	u, fields, err := s.users.Apply(ctx, tx, up.principal.Actor, before, up.patch)
+	if err != nil {
+		return users.User{}, err
+	}
+	if up.password != "" {
+		u.PasswordHash = up.password
+		fields = append(fields, "password")
+	}
+	if len(fields) == 0 {
+		return before, nil
+	}
+	if u, err = tx.SaveUser(ctx, u); err != nil {
+		return users.User{}, err
+	}
+	if up.password != "" || u.Email != before.Email {
+		if err := s.endOthers(ctx, tx, up, token); err != nil {
+			return users.User{}, err
+		}
+	}
+	return u, tx.AddEvent(ctx, s.users.Event(up.principal.Actor, u.ID, "user updated", fields...))
+}
+
+// endOthers ends the sessions of the target but the one that makes the change,
+// which gets a new secret if there is one.
+func (s *Service) endOthers(ctx context.Context, tx Tx, up *update, token users.Secret) error {
+	own := uuid.Nil
+	if up.principal.BySession() && up.principal.Actor.ID == up.target {
+		own = up.principal.Session.ID
+	}
+	if _, err := tx.DeleteSessions(ctx, up.target, own); err != nil {
+		return err
+	}
+	if own == uuid.Nil || token == "" {
+		return nil
+	}
+	session, _, err := tx.SessionByHash(ctx, up.principal.Session.Hash)
+	if errors.Is(err, users.ErrNotFound) {
+		return ErrNotAuthenticated // it was ended while this request ran
+	} else if err != nil {
+		return err
+	}
+	session.Hash = hashOf(token)
+	return tx.SaveSession(ctx, session)
+}

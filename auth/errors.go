@@ -1,0 +1,25 @@
+package auth
+
+import "github.com/hedgerow-dev/hedgerow/users"
+
+// The refusals that callers of this package may want to recognize with
+// errors.Is.
+var (
+	ErrNotAuthenticated     = &users.Error{Kind: users.Unauthenticated, Code: "not_authenticated", Message: "Authentication credentials were not provided."}
+	ErrAuthenticationFailed = &users.Error{Kind: users.Unauthenticated, Code: "authentication_failed", Message: "The credential is not valid."}
+	ErrReauthenticate       = &users.Error{Kind: users.Denied, Code: "sensitive_action_required_reauth", Message: "Sign in again to do this."}
+	ErrSetup2FA             = &users.Error{Kind: users.Denied, Code: "two_factor_setup_required", Message: "Your organization requires a second factor."}
+	ErrVerify2FA            = &users.Error{Kind: users.Denied, Code: "two_factor_verification_required", Message: "Your organization requires you to verify your second factor."}
+	ErrInvalidCredentials   = &users.Error{Kind: users.Invalid, Code: "invalid_credentials", Message: "Invalid email or password."}
+	ErrSSOEnforced          = &users.Error{Kind: users.Invalid, Code: "sso_enforced", Message: "This address must sign in through single sign-on."}
+	ErrNotVerified          = &users.Error{Kind: users.Invalid, Code: "not_verified", Message: "Verify your email address first."}
+	ErrLockedOut            = &users.Error{Kind: users.Denied, Code: "too_many_failed_attempts", Message: "Too many failed attempts. Try again later."}
+	ErrThrottled            = &users.Error{Kind: users.Throttled, Code: "throttled", Message: "Too many requests. Try again later."}
+	ErrCurrentPassword      = &users.Error{Kind: users.Invalid, Code: "required", Field: "current_password", Message: "The current password is required."}
+	ErrIncorrectPassword    = &users.Error{Kind: users.Invalid, Code: "incorrect_password", Field: "current_password", Message: "The current password is not right."}
+	ErrTooManyKeys          = &users.Error{Kind: users.Invalid, Code: "invalid_input", Message: "You have the most API keys that one user may have."}
+)
+
+func invalid(field, code, message string) *users.Error {
+	return &users.Error{Kind: users.Invalid, Code: code, Field: field, Message: message}
+}

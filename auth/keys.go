@@ -1,0 +1,458 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+const (
+	// MaxAPIKeys of one user, contract section 11.2.
+	MaxAPIKeys = 10
+	maxLabel   = 40
+	// keyBytes is the randomness of a key, contract section 2.2.
+	keyBytes = 35
+	// idBytes is the randomness of a key's public id.
+	idBytes = 16
+	// useEvery is how fine LastUsedAt is, contract section 2.2.
+	useEvery  = time.Hour
+	maxScopes = 200
+)
+
+// KeyPatch is what a user may choose about an API key. For a new key, all
+// members but ExpiresAt are required.
+type KeyPatch struct {
+	Label               users.Field[string]
+	Scopes              users.Field[[]string]
+	ScopedTeams         users.Field[[]users.TeamID]
+	ScopedOrganizations users.Field[[]string]
+	ExpiresAt           users.Field[time.Time] // null means never
+}
+
+// APIKeys lists the keys of a user, newest first.
+func (s *Service) APIKeys(ctx context.Context, user users.ID) ([]APIKey, error) {
+	keys, err := s.store.APIKeys(ctx, user)
+	if err != nil {
+		return nil, fmt.Errorf("list API keys: %w", err)
+	}
+	for i := range keys {
+		keys[i] = s.withUse(keys[i])
+	}
+	return keys, nil
+}
+
+// APIKey returns a key of the user, or users.ErrNotFound, also for a key of
+// somebody else.
+func (s *Service) APIKey(ctx context.Context, user users.ID, id string) (APIKey, error) {
+	k, err := ownKey(ctx, s.store, user, id)
+	if err != nil {
+		return APIKey{}, fmt.Errorf("read API key: %w", err)
+	}
+	return s.withUse(k), nil
+}
+
+func ownKey(ctx context.Context, r Reader, user users.ID, id string) (APIKey, error) {
+	k, err := r.APIKey(ctx, id)
+	if err == nil && k.UserID != user {
+		return APIKey{}, users.ErrNotFound
+	}
+	return k, err
+}
+
+// CreateAPIKey makes a key for the actor and returns it with its value, which
+// cannot be read again. It returns an Invalid error for a member, or
+// ErrTooManyKeys.
+func (s *Service) CreateAPIKey(ctx context.Context, actor users.Actor, p KeyPatch) (APIKey, users.Secret, error) {
+	if err := p.complete(); err != nil {
+		return APIKey{}, "", err
+	}
+	k, value, err := s.newKey(actor.ID)
+	if err != nil {
+		return APIKey{}, "", err
+	}
+	err = s.store.UpdateAuth(ctx, func(tx Tx) error {
+		// The user's row is the lock behind which keys are counted.
+		if _, err := tx.User(ctx, actor.ID); err != nil {
+			return err
+		}
+		if err := s.applyKey(ctx, tx, &k, p); err != nil {
+			return err
+		}
+		keys, err := tx.APIKeys(ctx, actor.ID)
+		if err != nil {
+			return err
+		}
+		if len(keys) >= MaxAPIKeys {
+			return ErrTooManyKeys
+		}
+		if err := tx.SaveAPIKey(ctx, k); err != nil {
+			return err
+		}
+		return tx.AddEvent(ctx, s.users.Event(actor, actor.ID, "API key created"))
+	})
+	if err != nil {
+		return APIKey{}, "", fmt.Errorf("create API key: %w", err)
+	}
+	return k, value, nil
+}
+
+// newKey makes a key that can do nothing yet, and its value.
+func (s *Service) newKey(user users.ID) (APIKey, users.Secret, error) {
+	value, err := s.newKeyValue()
+	if err != nil {
+		return APIKey{}, "", err
+	}
+	id, err := users.RandomText(s.config.Rand, idBytes)
+	if err != nil {
+		return APIKey{}, "", err
+	}
+	return APIKey{ID: id, UserID: user, Hash: hashOf(value), Mask: mask(value), CreatedAt: s.now()}, value, nil
+}
+
+func (s *Service) newKeyValue() (users.Secret, error) {
+	text, err := users.RandomText(s.config.Rand, keyBytes)
+	return users.Secret("phx_" + text), err
+}
+
+// mask shows enough of a key to tell it from others.
+func mask(value users.Secret) string {
+	v := string(value)
+	if len(v) < 16 {
+		return "..."
+	}
+	return v[:4] + "..." + v[len(v)-4:]
+}
+
+// SaveAPIKey stores a key with a given value; it is for the host. Scopes and
+// restrictions are taken as they are. A zero ID, CreatedAt or Mask is filled
+// in. It returns users.ErrNotFound if the owner does not exist, and
+// users.ErrConflict if the value is in use.
+func (s *Service) SaveAPIKey(ctx context.Context, k APIKey, value users.Secret) (APIKey, error) {
+	fresh, _, err := s.newKey(k.UserID)
+	if err != nil {
+		return APIKey{}, fmt.Errorf("save API key: %w", err)
+	}
+	k = k.Clone()
+	k.Hash, k.Mask = hashOf(value), mask(value)
+	setDefault(&k.ID, fresh.ID)
+	setDefault(&k.CreatedAt, fresh.CreatedAt)
+	err = s.store.UpdateAuth(ctx, func(tx Tx) error { return tx.SaveAPIKey(ctx, k) })
+	if err != nil {
+		return APIKey{}, fmt.Errorf("save API key: %w", err)
+	}
+	return k, nil
+}
+
+// NewAPIKeyValue returns a random value in the format of contract section 2.2,
+// for SaveAPIKey.
+func (s *Service) NewAPIKeyValue() (users.Secret, error) { return s.newKeyValue() }
+
+// UpdateAPIKey changes what p names. It returns users.ErrNotFound or an Invalid
+// error for a member.
+func (s *Service) UpdateAPIKey(ctx context.Context, actor users.Actor, id string, p KeyPatch) (APIKey, error) {
+	var k APIKey
+	err := s.editKey(ctx, actor, id, "API key updated", func(tx Tx, edited *APIKey) error {
+		err := s.applyKey(ctx, tx, edited, p)
+		k = *edited
+		return err
+	})
+	if err != nil {
+		return APIKey{}, fmt.Errorf("update API key: %w", err)
+	}
+	return s.withUse(k), nil
+}
+
+// RollAPIKey replaces the value of a key, which it returns. The old value is
+// worth nothing from then on. It returns users.ErrNotFound.
+func (s *Service) RollAPIKey(ctx context.Context, actor users.Actor, id string) (APIKey, users.Secret, error) {
+	value, err := s.newKeyValue()
+	if err != nil {
+		return APIKey{}, "", fmt.Errorf("roll API key: %w", err)
+	}
+	var k APIKey
+	err = s.editKey(ctx, actor, id, "API key rolled", func(_ Tx, edited *APIKey) error {
+		edited.Hash, edited.Mask, edited.LastRolledAt = hashOf(value), mask(value), s.now()
+		k = *edited
+		return nil
+	})
+	if err != nil {
+		return APIKey{}, "", fmt.Errorf("roll API key: %w", err)
+	}
+	return s.withUse(k), value, nil
+}
+
+func (s *Service) editKey(ctx context.Context, actor users.Actor, id, action string, fn func(Tx, *APIKey) error) error {
+	return s.store.UpdateAuth(ctx, func(tx Tx) error {
+		k, err := ownKey(ctx, tx, actor.ID, id)
+		if err != nil {
+			return err
+		}
+		if err := fn(tx, &k); err != nil {
+			return err
+		}
+		if err := tx.SaveAPIKey(ctx, k); err != nil {
+			return err
+		}
+		return tx.AddEvent(ctx, s.users.Event(actor, actor.ID, action))
+	})
+}
+
+// DeleteAPIKey revokes a key. It returns users.ErrNotFound.
+func (s *Service) DeleteAPIKey(ctx context.Context, actor users.Actor, id string) error {
+	err := s.store.UpdateAuth(ctx, func(tx Tx) error {
+		k, err := ownKey(ctx, tx, actor.ID, id)
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteAPIKey(ctx, k.ID); err != nil {
+			return err
+		}
+		return tx.AddEvent(ctx, s.users.Event(actor, actor.ID, "API key deleted"))
+	})
+	if err != nil {
+		return fmt.Errorf("delete API key: %w", err)
+	}
+	return nil
+}
+
+// complete reports the first member that a new key lacks.
+func (p KeyPatch) complete() error {
+	for _, m := range []struct {
+		set  bool
+		name string
+	}{
+		{p.Label.Set, "label"}, {p.Scopes.Set, "scopes"},
+		{p.ScopedTeams.Set, "scoped_teams"}, {p.ScopedOrganizations.Set, "scoped_organizations"},
+	} {
+		if !m.set {
+			return invalid(m.name, "required", "This field is required.")
+		}
+	}
+	return nil
+}
+
+// applyKey changes k by p, or returns the first rule that p breaks.
+func (s *Service) applyKey(ctx context.Context, tx Tx, k *APIKey, p KeyPatch) error {
+	if p.Label.Set {
+		label, err := users.CheckText(p.Label, "label", maxLabel)
+		if err != nil {
+			return err
+		}
+		k.Label = label
+	}
+	if p.Scopes.Set {
+		if err := s.checkScopes(p.Scopes); err != nil {
+			return err
+		}
+		k.Scopes = p.Scopes.Value
+	}
+	ms, err := tx.Memberships(ctx, k.UserID)
+	if err != nil {
+		return err
+	}
+	if p.ScopedTeams.Set {
+		if k.ScopedTeams, err = ownTeams(ctx, tx, ms, p.ScopedTeams); err != nil {
+			return err
+		}
+	}
+	if p.ScopedOrganizations.Set {
+		if k.ScopedOrganizations, err = ownOrganizations(ms, p.ScopedOrganizations); err != nil {
+			return err
+		}
+	}
+	return s.applyExpiry(k, p.ExpiresAt)
+}
+
+func (s *Service) applyExpiry(k *APIKey, f users.Field[time.Time]) error {
+	const name = "expires_at"
+	switch {
+	case !f.Set:
+	case f.Err != nil:
+		return invalid(name, f.Err.Code, f.Err.Message)
+	case f.Null:
+		k.ExpiresAt = time.Time{}
+	case !f.Value.After(s.now()):
+		return invalid(name, "invalid_input", "The time of expiry has passed.")
+	default:
+		k.ExpiresAt = f.Value.UTC().Truncate(time.Microsecond)
+	}
+	return nil
+}
+
+func (s *Service) checkScopes(f users.Field[[]string]) error {
+	const name = "scopes"
+	if err := listForm(f, name); err != nil {
+		return err
+	}
+	if len(f.Value) == 0 {
+		return invalid(name, "empty", "Name at least one scope.")
+	}
+	if len(f.Value) > maxScopes {
+		return invalid(name, "invalid_input", "These are too many scopes.")
+	}
+	for _, scope := range f.Value {
+		if !utf8.ValidString(scope) || !s.validScope(scope) {
+			return invalid(name, "invalid_input", "There is no such scope.")
+		}
+	}
+	return nil
+}
+
+// listForm reports a list that is null or no list.
+func listForm[T any](f users.Field[[]T], name string) error {
+	if f.Null {
+		return invalid(name, "null", "This field may not be null.")
+	}
+	if f.Err != nil {
+		return invalid(name, f.Err.Code, f.Err.Message)
+	}
+	return nil
+}
+
+func ownTeams(ctx context.Context, tx Tx, ms []users.Membership, f users.Field[[]users.TeamID]) ([]users.TeamID, error) {
+	const name = "scoped_teams"
+	if f.Null {
+		return nil, nil
+	}
+	if err := listForm(f, name); err != nil {
+		return nil, err
+	}
+	visible := map[users.TeamID]bool{}
+	for _, m := range ms {
+		teams, err := tx.Teams(ctx, m.OrganizationID)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range teams {
+			visible[t.ID] = t.VisibleAt(m.Level)
+		}
+	}
+	for _, team := range f.Value {
+		if !visible[team] {
+			return nil, invalid(name, "invalid_input", "You have no access to one of these teams.")
+		}
+	}
+	return f.Value, nil
+}
+
+func ownOrganizations(ms []users.Membership, f users.Field[[]string]) ([]uuid.UUID, error) {
+	const name = "scoped_organizations"
+	if f.Null {
+		return nil, nil
+	}
+	if err := listForm(f, name); err != nil {
+		return nil, err
+	}
+	ids := make([]uuid.UUID, 0, min(len(f.Value), len(ms)))
+	for _, text := range f.Value {
+		id, ok := users.ParseUUID(text)
+		if !ok || !slices.ContainsFunc(ms, func(m users.Membership) bool { return m.OrganizationID == id }) {
+			return nil, invalid(name, "invalid_input", "You are not a member of one of these organizations.")
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// useKey notes that a key was used, at most hourly, without making the request
+// wait: the time is shown at once by withUse and stored by a goroutine that
+// ends when nothing is left to store. Flush waits for it.
+func (s *Service) useKey(k APIKey) {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := k.LastUsedAt
+	if t := s.used[k.ID]; t.After(last) {
+		last = t
+	}
+	if !last.IsZero() && now.Sub(last) <= useEvery {
+		return
+	}
+	s.used[k.ID] = now
+	if s.flushing == nil {
+		s.flushing = make(chan struct{})
+		go s.flush(s.flushing)
+	}
+}
+
+// withUse adds a time of use that is not stored yet.
+func (s *Service) withUse(k APIKey) APIKey {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.used[k.ID]; t.After(k.LastUsedAt) {
+		k.LastUsedAt = t
+	}
+	return k
+}
+
+// flush stores times of use until there are no more.
+func (s *Service) flush(done chan struct{}) {
+	defer close(done)
+	for {
+		s.mu.Lock()
+		batch := maps.Clone(s.used)
+		if len(batch) == 0 {
+			s.flushing = nil
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		if err := s.storeUse(context.Background(), batch); err != nil {
+			s.config.Logger.Error("store times of use of API keys", slog.Any("error", err))
+		}
+		s.mu.Lock()
+		for id, t := range batch {
+			if s.used[id].Equal(t) {
+				delete(s.used, id)
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (s *Service) storeUse(ctx context.Context, batch map[string]time.Time) error {
+	return s.store.UpdateAuth(ctx, func(tx Tx) error {
+		for _, id := range slices.Sorted(maps.Keys(batch)) {
+			k, err := tx.APIKey(ctx, id)
+			if errors.Is(err, users.ErrNotFound) {
+				continue // deleted meanwhile
+			} else if err != nil {
+				return err
+			}
+			if !batch[id].After(k.LastUsedAt) {
+				continue
+			}
+			k.LastUsedAt = batch[id]
+			if err := tx.SaveAPIKey(ctx, k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Flush waits until the times of use of API keys are stored. The host calls it
+// before it closes the store.
+func (s *Service) Flush(ctx context.Context) error {
+	s.mu.Lock()
+	flushing := s.flushing
+	s.mu.Unlock()
+	if flushing == nil {
+		return nil
+	}
+	select {
+	case <-flushing:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,154 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// Rate is how often something may happen within a sliding window. The zero
+// Rate stands for the default of the place where it is configured; a negative
+// Max switches the limit off.
+type Rate struct {
+	Max int
+	Per time.Duration
+}
+
+func (r Rate) or(fallback Rate) Rate {
+	if r.Max == 0 {
+		return fallback
+	}
+	return r
+}
+
+// The limits that are not configurable: they are about guessing secrets.
+var (
+	accountFailures  = Rate{100, time.Hour}       // failed logins of one account, from anywhere
+	passwordFailures = Rate{10, 15 * time.Minute} // wrong current passwords of one account
+	takenAddresses   = Rate{10, time.Hour}        // addresses of others that one user may hit upon
+)
+
+// lockFor is how long a client address stays locked out after too many failed
+// logins, and how long a failure counts (contract section 11.1).
+const lockFor = 10 * time.Minute
+
+// AllowCredentialChange counts a request that carries a current password. It
+// returns ErrThrottled when the user sent too many.
+func (s *Service) AllowCredentialChange(ctx context.Context, user users.ID) error {
+	return s.allow(ctx, "credential:"+id(user), s.config.CredentialChanges)
+}
+
+// AllowOnboardingSkip counts a request to skip onboarding. It returns
+// ErrThrottled when the user sent too many.
+func (s *Service) AllowOnboardingSkip(ctx context.Context, user users.ID) error {
+	return s.allow(ctx, "onboarding:"+id(user), s.config.OnboardingSkips)
+}
+
+func id(user users.ID) string { return strconv.FormatInt(int64(user), 10) }
+
+// allow is a sliding log: the request after Max accepted ones in the window is
+// refused, and refused ones do not count. A full log is refused without a
+// transaction, so hammering it costs one read.
+func (s *Service) allow(ctx context.Context, key string, r Rate) error {
+	if r.Max < 0 {
+		return nil
+	}
+	if err := s.check(ctx, s.store, key, r); err != nil {
+		return err
+	}
+	return s.store.UpdateAuth(ctx, func(tx Tx) error {
+		if err := s.check(ctx, tx, key, r); err != nil {
+			return err
+		}
+		return s.count(ctx, tx, key, r)
+	})
+}
+
+// check returns ErrThrottled, with the time to wait, when the log is full.
+func (s *Service) check(ctx context.Context, r Reader, key string, rate Rate) error {
+	times, err := r.Attempts(ctx, key)
+	if err != nil {
+		return err
+	}
+	times = recent(times, s.now().Add(-rate.Per))
+	if len(times) < rate.Max {
+		return nil
+	}
+	// A slot is free when so many are gone that one fewer than Max remains.
+	free := times[len(times)-rate.Max].Add(rate.Per)
+	return throttled(max(free.Sub(s.now()), time.Second))
+}
+
+func throttled(after time.Duration) *users.Error {
+	e := *ErrThrottled
+	e.RetryAfter = after
+	return &e
+}
+
+// count adds this moment to a log.
+func (s *Service) count(ctx context.Context, tx Tx, key string, rate Rate) error {
+	times, err := tx.Attempts(ctx, key)
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	times = append(recent(times, now.Add(-rate.Per)), now)
+	if extra := len(times) - rate.Max; extra > 0 {
+		times = times[extra:]
+	}
+	return tx.SaveAttempts(ctx, key, times, now.Add(rate.Per))
+}
+
+// record adds a failure to a log in a transaction of its own.
+func (s *Service) record(ctx context.Context, key string, rate Rate) error {
+	return s.store.UpdateAuth(ctx, func(tx Tx) error { return s.count(ctx, tx, key, rate) })
+}
+
+// recent drops what lies at or before since. Times in the future, left behind
+// by a clock that was set back, stay.
+func recent(times []time.Time, since time.Time) []time.Time {
+	for len(times) > 0 && !times[0].After(since) {
+		times = times[1:]
+	}
+	return times
+}
+
+// loginKeys are the logs of failed logins: of a client address and of an
+// account, which need not exist. Addresses are hashed, so that the log names
+// nobody.
+func loginKeys(client, foldedEmail string) (address, account string) {
+	h := sha256.Sum256([]byte(foldedEmail))
+	return "login-client:" + client, "login-account:" + hex.EncodeToString(h[:])
+}
+
+// checkLogin returns ErrLockedOut for a locked client address, and ErrThrottled
+// for an account with too many failures.
+func (s *Service) checkLogin(ctx context.Context, address, account string) error {
+	if limit := s.config.LoginFailures; limit > 0 {
+		times, err := s.store.Attempts(ctx, address)
+		if err != nil {
+			return err
+		}
+		if len(times) >= limit && times[len(times)-1].After(s.now().Add(-lockFor)) &&
+			!times[len(times)-limit].Before(times[len(times)-1].Add(-lockFor)) {
+			return ErrLockedOut
+		}
+	}
+	return s.check(ctx, s.store, account, accountFailures)
+}
+
+// failLogin counts one failure for the client address and for the account.
+func (s *Service) failLogin(ctx context.Context, address, account string) error {
+	return s.store.UpdateAuth(ctx, func(tx Tx) error {
+		if limit := s.config.LoginFailures; limit > 0 {
+			if err := s.count(ctx, tx, address, Rate{limit, lockFor}); err != nil {
+				return err
+			}
+		}
+		return s.count(ctx, tx, account, accountFailures)
+	})
+}

@@ -1,0 +1,143 @@
+package auth
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/hedgerow-dev/hedgerow/auth/internal/zxcvbn"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// Cost is what one password hash costs. The zero Cost is 19 MiB and 2 passes,
+// the OWASP recommendation for argon2id with one lane.
+type Cost struct {
+	KiB    uint32 // at least 8
+	Passes uint32 // at least 1
+}
+
+const (
+	saltBytes = 16 // RFC 9106 §3.1
+	hashBytes = 32
+
+	// A stored hash may ask for at most this much: an imported row must not be
+	// able to exhaust the machine.
+	maxKiB    = 256 << 10
+	maxPasses = 16
+	maxLanes  = 16
+
+	// slotWait is how long a caller waits for others to finish hashing.
+	slotWait = 2 * time.Second
+)
+
+// hasher hashes passwords, as many at once as there are processors: more would
+// only cost memory.
+type hasher struct {
+	cost  Cost
+	rand  io.Reader
+	slots chan struct{}
+}
+
+func newHasher(cost Cost, random io.Reader) *hasher {
+	if cost == (Cost{}) {
+		cost = Cost{KiB: 19456, Passes: 2}
+	}
+	return &hasher{cost: cost, rand: random, slots: make(chan struct{}, runtime.NumCPU())}
+}
+
+// slot waits for the right to hash. Failures are counted before release is
+// called, so that parallel guesses overshoot a limit by the number of slots at
+// most.
+func (h *hasher) slot(ctx context.Context) (release func(), err error) {
+	t := time.NewTimer(slotWait)
+	defer t.Stop()
+	select {
+	case h.slots <- struct{}{}:
+		return func() { <-h.slots }, nil
+	case <-t.C:
+		return nil, throttled(time.Second)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// hash needs a slot.
+func (h *hasher) hash(password string) (users.Secret, error) {
+	salt := make([]byte, saltBytes)
+	if _, err := io.ReadFull(h.rand, salt); err != nil {
+		return "", fmt.Errorf("read randomness: %w", err)
+	}
+	sum := argon2.IDKey([]byte(password), salt, h.cost.Passes, h.cost.KiB, 1, hashBytes)
+	return users.Secret(fmt.Sprintf("%s%s$%s", h.prefix(), base64.RawStdEncoding.EncodeToString(salt),
+		base64.RawStdEncoding.EncodeToString(sum))), nil
+}
+
+// prefix is how hashes of the current cost begin (PHC string format).
+func (h *hasher) prefix() string {
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$", argon2.Version, h.cost.KiB, h.cost.Passes)
+}
+
+// outdated reports whether a stored hash has another cost than new ones.
+func (h *hasher) outdated(stored users.Secret) bool {
+	return !strings.HasPrefix(string(stored), h.prefix())
+}
+
+// matches needs a slot. It hashes once at the current cost even if nothing is
+// stored, so that time does not tell whether there is an account.
+func (h *hasher) matches(stored users.Secret, password string) bool {
+	var kib, passes uint32
+	var lanes uint8
+	var version int
+	parts := strings.Split(string(stored), "$")
+	if len(parts) == 6 && parts[1] == "argon2id" {
+		_, verr := fmt.Sscanf(parts[2], "v=%d", &version)
+		_, perr := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &kib, &passes, &lanes)
+		salt, serr := base64.RawStdEncoding.DecodeString(parts[4])
+		want, werr := base64.RawStdEncoding.DecodeString(parts[5])
+		if verr == nil && perr == nil && serr == nil && werr == nil && version == argon2.Version && len(want) >= 16 && len(want) <= 64 &&
+			kib <= maxKiB && passes >= 1 && passes <= maxPasses && lanes >= 1 && lanes <= maxLanes {
+			got := argon2.IDKey([]byte(password), salt, passes, kib, lanes, uint32(len(want)))
+			return subtle.ConstantTimeCompare(got, want) == 1
+		}
+	}
+	argon2.IDKey([]byte(password), make([]byte, saltBytes), h.cost.Passes, h.cost.KiB, 1, hashBytes)
+	return false
+}
+
+// checkStrength applies contract section 8.3 and refuses what an attacker
+// would try first for this user. password is trimmed.
+func (s *Service) checkStrength(u users.User, password string) error {
+	const name = "password"
+	if utf8.RuneCountInString(password) < s.config.MinPasswordLength {
+		return invalid(name, "invalid_input", fmt.Sprintf("A password has at least %d characters.", s.config.MinPasswordLength))
+	}
+	local, _, _ := strings.Cut(u.Email, "@")
+	for _, word := range []string{u.Email, local, u.FirstName, u.LastName, u.FirstName + " " + u.LastName, u.FirstName + u.LastName} {
+		if strings.EqualFold(password, word) {
+			return invalid(name, "invalid_input", "This password is too close to your name or address.")
+		}
+	}
+	if zxcvbn.Common(password) || zxcvbn.Score(password) < s.config.MinPasswordScore {
+		return invalid(name, "invalid_input", "This password is too easy to guess.")
+	}
+	return nil
+}
+
+// HashPassword hashes a password at the configured cost, without checking its
+// strength. It returns ErrThrottled when too many others are being hashed.
+func (s *Service) HashPassword(ctx context.Context, password string) (users.Secret, error) {
+	release, err := s.hasher.slot(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	return s.hasher.hash(strings.TrimSpace(password))
+}

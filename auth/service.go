@@ -1,0 +1,288 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// IdentityChange says when a key or token may change the address or password
+// of its owner. Sessions may, when fresh.
+type IdentityChange int
+
+// The rules. The zero value is the safest that still lets keys do it.
+const (
+	// WithPassword asks for the current password in the same request.
+	WithPassword IdentityChange = iota
+	// Documented asks for nothing more than the scope, as the documented API does.
+	Documented
+	// SessionOnly refuses keys and tokens.
+	SessionOnly
+)
+
+// Config adjusts a Service. The zero value is ready for production.
+type Config struct {
+	// SessionLifetime is how long a session lasts from its login. Zero means 14
+	// days; it may not be longer or negative.
+	SessionLifetime time.Duration
+	// Freshness is how long after its login a session may make sensitive
+	// changes. Zero means 2 hours; negative values are refused.
+	Freshness time.Duration
+	// IdentityChange says when keys may change address or password.
+	IdentityChange IdentityChange
+	// MinPasswordLength in characters; zero means 8, and it may not be less.
+	MinPasswordLength int
+	// MinPasswordScore of zxcvbn; zero means 3, and it may not be less or over 4.
+	MinPasswordScore int
+	// PasswordCost of new hashes.
+	PasswordCost Cost
+	// LoginFailures from one client address lock it out for ten minutes. Zero
+	// means 30; a negative number switches that off.
+	LoginFailures int
+	// CredentialChanges limits requests that carry a current password, by user.
+	// Zero means 5 a minute.
+	CredentialChanges Rate
+	// OnboardingSkips, by user. Zero means 30 an hour.
+	OnboardingSkips Rate
+	// ScopeObjects may be named in scopes of API keys besides the documented ones.
+	ScopeObjects []string
+	// Mailer sends mail. Nil means that mail is not configured.
+	Mailer Mailer
+	// Now reads the clock. Nil means time.Now. Tests set it.
+	Now func() time.Time
+	// Rand is the source of secrets. Nil means crypto/rand.
+	Rand io.Reader
+	// Logger receives what could not be returned to a caller. Nil discards it.
+	Logger *slog.Logger
+}
+
+const (
+	defaultSessionLifetime = 14 * 24 * time.Hour // contract section 2.1
+	defaultFreshness       = 2 * time.Hour       // contract section 4
+	// maxSessions of one user; the oldest give way.
+	maxSessions = 100
+	tokenBytes  = 32
+)
+
+// Service decides who is calling and changes credentials. It is safe for
+// concurrent use.
+type Service struct {
+	store  Store
+	users  *users.Service
+	config Config
+	hasher *hasher
+
+	// used holds times of use of API keys that are not yet stored, and flushing
+	// says that a goroutine is storing them. See useKey.
+	mu       sync.Mutex
+	used     map[string]time.Time
+	flushing chan struct{}
+}
+
+// NewService returns a Service on store. accounts applies the rules of the
+// users that credentials belong to. The error names the field of config that
+// is wrong.
+func NewService(store Store, accounts *users.Service, config Config) (*Service, error) {
+	c := &config
+	setDefault(&c.SessionLifetime, defaultSessionLifetime)
+	setDefault(&c.Freshness, defaultFreshness)
+	setDefault(&c.MinPasswordLength, 8)
+	setDefault(&c.MinPasswordScore, 3)
+	setDefault(&c.LoginFailures, 30)
+	setDefault(&c.Rand, rand.Reader)
+	setDefault(&c.Logger, slog.New(slog.DiscardHandler))
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	c.CredentialChanges = c.CredentialChanges.or(Rate{5, time.Minute})
+	c.OnboardingSkips = c.OnboardingSkips.or(Rate{30, time.Hour})
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("auth config: %w", err)
+	}
+	return &Service{store: store, users: accounts, config: config, hasher: newHasher(c.PasswordCost, c.Rand), used: map[string]time.Time{}}, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (c *Config) check() error {
+	switch {
+	case c.SessionLifetime < 0 || c.SessionLifetime > defaultSessionLifetime:
+		return errors.New("SessionLifetime must be positive and at most 14 days")
+	case c.Freshness < 0:
+		return errors.New("Freshness must be positive")
+	case c.IdentityChange < WithPassword || c.IdentityChange > SessionOnly:
+		return errors.New("IdentityChange is unknown")
+	case c.MinPasswordLength < 8 || c.MinPasswordLength > users.MaxPassword:
+		return errors.New("MinPasswordLength must be from 8 to 128")
+	case c.MinPasswordScore < 3 || c.MinPasswordScore > 4:
+		return errors.New("MinPasswordScore must be 3 or 4")
+	case c.PasswordCost != Cost{} && (c.PasswordCost.KiB < 8 || c.PasswordCost.KiB > maxKiB || c.PasswordCost.Passes < 1 || c.PasswordCost.Passes > maxPasses):
+		return errors.New("PasswordCost must be from 8 KiB and 1 pass to 256 MiB and 16 passes")
+	case c.CredentialChanges.Max > 0 && c.CredentialChanges.Per <= 0:
+		return errors.New("CredentialChanges.Per must be positive")
+	case c.OnboardingSkips.Max > 0 && c.OnboardingSkips.Per <= 0:
+		return errors.New("OnboardingSkips.Per must be positive")
+	}
+	return nil
+}
+
+func (s *Service) now() time.Time { return s.config.Now().UTC().Truncate(time.Microsecond) }
+
+// MailConfigured reports whether mail can be sent.
+func (s *Service) MailConfigured() bool { return s.config.Mailer != nil }
+
+// DeleteExpired removes what has expired and returns how many records that
+// were. The host calls it from time to time, say every hour.
+func (s *Service) DeleteExpired(ctx context.Context) (n int, err error) {
+	err = s.store.UpdateAuth(ctx, func(tx Tx) error {
+		n, err = tx.DeleteExpired(ctx, s.now())
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete expired: %w", err)
+	}
+	return n, nil
+}
+
+// hashOf is what a store keeps of a secret.
+func hashOf(secret users.Secret) Hash { return sha256.Sum256([]byte(secret)) }
+
+// newToken makes a secret of 256 random bits.
+func (s *Service) newToken() (users.Secret, error) {
+	b := make([]byte, tokenBytes)
+	if _, err := io.ReadFull(s.config.Rand, b); err != nil {
+		return "", fmt.Errorf("read randomness: %w", err)
+	}
+	return users.Secret(base64.RawURLEncoding.EncodeToString(b)), nil
+}
+
+// Session returns the principal of a session cookie's value, or
+// ErrNotAuthenticated for one that is unknown, expired, revoked or of an
+// inactive user, and does not tell which.
+func (s *Service) Session(ctx context.Context, token users.Secret) (Principal, error) {
+	session, u, err := s.store.SessionByHash(ctx, hashOf(token))
+	if errors.Is(err, users.ErrNotFound) {
+		return Principal{}, ErrNotAuthenticated
+	} else if err != nil {
+		return Principal{}, fmt.Errorf("read session: %w", err)
+	}
+	if !u.IsActive || !s.now().Before(session.ExpiresAt) {
+		return Principal{}, ErrNotAuthenticated
+	}
+	p := principal(u, users.BySession)
+	p.Session = session
+	return p, nil
+}
+
+// Bearer returns the principal of a personal API key or, if the value starts
+// with "pha_", of an OAuth access token. It returns ErrAuthenticationFailed for
+// one that is unknown, expired, revoked or of an inactive user.
+func (s *Service) Bearer(ctx context.Context, value users.Secret) (Principal, error) {
+	if strings.HasPrefix(string(value), "pha_") {
+		return s.oauthToken(ctx, value)
+	}
+	key, u, err := s.store.APIKeyByHash(ctx, hashOf(value))
+	if errors.Is(err, users.ErrNotFound) {
+		return Principal{}, ErrAuthenticationFailed
+	} else if err != nil {
+		return Principal{}, fmt.Errorf("read API key: %w", err)
+	}
+	if !u.IsActive || s.expired(key.ExpiresAt) {
+		return Principal{}, ErrAuthenticationFailed
+	}
+	s.useKey(key)
+	p := principal(u, users.ByAPIKey)
+	p.KeyID, p.Scopes = key.ID, key.Scopes
+	return p, nil
+}
+
+func (s *Service) oauthToken(ctx context.Context, value users.Secret) (Principal, error) {
+	token, u, err := s.store.OAuthTokenByHash(ctx, hashOf(value))
+	if errors.Is(err, users.ErrNotFound) {
+		return Principal{}, ErrAuthenticationFailed
+	} else if err != nil {
+		return Principal{}, fmt.Errorf("read OAuth token: %w", err)
+	}
+	if !u.IsActive || s.expired(token.ExpiresAt) {
+		return Principal{}, ErrAuthenticationFailed
+	}
+	p := principal(u, users.ByOAuthToken)
+	p.Scopes = strings.Fields(token.Scopes)
+	return p, nil
+}
+
+// expired reports whether an optional expiry has passed.
+func (s *Service) expired(at time.Time) bool { return !at.IsZero() && !s.now().Before(at) }
+
+// Check2FA returns ErrSetup2FA or ErrVerify2FA if the user's current
+// organization asks for a second factor that the user lacks, or that the
+// session has not passed. Users who sign in elsewhere are exempt, and so are
+// keys and tokens (contract section 2.1).
+func (s *Service) Check2FA(ctx context.Context, p Principal) error {
+	if !p.BySession() || p.User.CurrentOrganization == uuid.Nil {
+		return nil
+	}
+	o, err := s.store.Organization(ctx, p.User.CurrentOrganization)
+	if errors.Is(err, users.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("read organization: %w", err)
+	}
+	if !o.Enforce2FA.Value {
+		return nil
+	}
+	if sso, err := s.store.SSOEnforced(ctx, users.EmailDomain(p.User.Email)); err != nil || sso {
+		return err
+	}
+	switch {
+	case !p.User.HasTOTP:
+		return ErrSetup2FA
+	case !p.Session.SecondFactor:
+		return ErrVerify2FA
+	}
+	return nil
+}
+
+// SaveOAuthToken stores an access token that the host issued: value begins with
+// "pha_". It replaces a token of the same value. It returns ErrNotFound of
+// package users if the user does not exist, or an Invalid error for the value.
+func (s *Service) SaveOAuthToken(ctx context.Context, value users.Secret, t OAuthToken) error {
+	if !strings.HasPrefix(string(value), "pha_") || len(value) < 20 {
+		return invalid("value", "invalid_input", `An access token begins with "pha_" and has at least 16 characters after it.`)
+	}
+	t = t.Clone()
+	t.Hash = hashOf(value)
+	setDefault(&t.CreatedAt, s.now())
+	err := s.store.UpdateAuth(ctx, func(tx Tx) error { return tx.SaveOAuthToken(ctx, t) })
+	if err != nil {
+		return fmt.Errorf("save OAuth token: %w", err)
+	}
+	return nil
+}
+
+// RevokeOAuthToken ends an access token. It returns ErrNotFound of package
+// users if there is none.
+func (s *Service) RevokeOAuthToken(ctx context.Context, value users.Secret) error {
+	err := s.store.UpdateAuth(ctx, func(tx Tx) error { return tx.DeleteOAuthToken(ctx, hashOf(value)) })
+	if err != nil {
+		return fmt.Errorf("revoke OAuth token: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/storage"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// Config adjusts an API. PublicURL is required; the zero value of the rest is
+// right for production.
+type Config struct {
+	// PublicURL is the origin that clients see, such as
+	// "https://app.example.com". Every URL in an answer begins with it, and
+	// cookies are Secure if it is https.
+	PublicURL string
+	// BasePath is the path that the API is mounted under, such as "/accounts".
+	// Requests arrive with it. Empty means the root.
+	BasePath string
+	// Auth adjusts credentials. Its Now, Rand and Logger are overridden by the
+	// ones here.
+	Auth auth.Config
+	// Dashboards looks the host's dashboards up. Nil means that there are none.
+	Dashboards users.Dashboards
+	// Authenticator supplies the caller from a login of the host, for requests
+	// without an Authorization header. Nil means the session cookie.
+	Authenticator Authenticator
+	// CookieName of the session cookie. Empty means "sessionid".
+	CookieName string
+	// TrustedOrigins may send cookie requests besides PublicURL, each as
+	// scheme://host[:port].
+	TrustedOrigins []string
+	// TrustedProxies are believed about X-Forwarded-For. Empty means that the
+	// client is the TCP peer.
+	TrustedProxies []netip.Prefix
+	// MaxPage is the most users in one page of the list. Zero means 500, which
+	// is also the most.
+	MaxPage int
+	// MaxBody is the most bytes of a request body. Zero means 1 MiB, which is
+	// also the most.
+	MaxBody int64
+	// Now reads the clock. Nil means time.Now. Tests set it.
+	Now func() time.Time
+	// Rand is the source of secrets and ids. Nil means crypto/rand.
+	Rand io.Reader
+	// Logger receives internal failures. Nil discards them.
+	Logger *slog.Logger
+}
+
+const (
+	defaultPage = 100 // contract section 8.1
+	maxPage     = 500 // design limit
+	maxBody     = 1 << 20
+	maxRequest  = 15 * time.Second // one handler, R63
+)
+
+// API is the HTTP face of a Storage: an http.Handler, safe for concurrent use.
+type API struct {
+	config  Config
+	public  *url.URL
+	auth    *auth.Service
+	users   *users.Service
+	mux     *http.ServeMux
+	origins *http.CrossOriginProtection
+}
+
+// New returns the API on store. It starts nothing and reads nothing from the
+// environment. The error names the field of config that is wrong.
+func New(store storage.Storage, config Config) (*API, error) {
+	a := &API{config: config, mux: http.NewServeMux()}
+	if err := a.prepare(); err != nil {
+		return nil, fmt.Errorf("httpapi config: %w", err)
+	}
+	c := &a.config
+	a.users = users.NewService(store, users.Config{
+		Dashboards: c.Dashboards, MailConfigured: c.Auth.Mailer != nil, Now: c.Now, Rand: c.Rand,
+	})
+	var err error
+	if a.auth, err = auth.NewService(store, a.users, c.Auth); err != nil {
+		return nil, fmt.Errorf("httpapi config: %w", err)
+	}
+	a.register()
+	return a, nil
+}
+
+// Users returns the service that applies the rules of accounts.
+func (a *API) Users() *users.Service { return a.users }
+
+// Auth returns the service that handles credentials.
+func (a *API) Auth() *auth.Service { return a.auth }
+
+// prepare checks the configuration and fills in defaults.
+func (a *API) prepare() error {
+	c := &a.config
+	public, err := url.Parse(c.PublicURL)
+	if err != nil || public.Scheme != "http" && public.Scheme != "https" || public.Host == "" || strings.Trim(public.Path, "/") != "" || public.RawQuery != "" {
+		return errors.New("PublicURL must be an origin such as https://app.example.com")
+	}
+	public.Path = ""
+	a.public = public
+	if c.BasePath = strings.TrimSuffix(c.BasePath, "/"); c.BasePath != "" && (c.BasePath[0] != '/' || strings.ContainsAny(c.BasePath, "{}?#%")) {
+		return errors.New("BasePath must begin with a slash and hold none of {}?#%")
+	}
+	if c.CookieName == "" {
+		c.CookieName = "sessionid"
+	}
+	if (&http.Cookie{Name: c.CookieName}).Valid() != nil {
+		return errors.New("CookieName is not the name of a cookie")
+	}
+	if c.MaxPage == 0 {
+		c.MaxPage = maxPage
+	}
+	if c.MaxPage < 0 || c.MaxPage > maxPage {
+		return errors.New("MaxPage must be from 1 to 500")
+	}
+	if c.MaxBody == 0 {
+		c.MaxBody = maxBody
+	}
+	if c.MaxBody < 0 || c.MaxBody > maxBody {
+		return errors.New("MaxBody must be from 1 to 1048576")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	c.Auth.Now, c.Auth.Rand, c.Auth.Logger = c.Now, c.Rand, c.Logger
+	a.origins = http.NewCrossOriginProtection()
+	for _, o := range append([]string{public.Scheme + "://" + public.Host}, c.TrustedOrigins...) {
+		if err := a.origins.AddTrustedOrigin(o); err != nil {
+			return fmt.Errorf("TrustedOrigins: %w", err)
+		}
+	}
+	return nil
+}
+
+// register puts every path of the route table into the mux, with and without
+// the trailing slash.
+func (a *API) register() {
+	resources := map[string]*resource{}
+	var paths []string
+	for _, rt := range a.routes() {
+		res, ok := resources[rt.path]
+		if !ok {
+			res = &resource{methods: map[string]route{}}
+			resources[rt.path] = res
+			paths = append(paths, rt.path)
+		}
+		res.methods[rt.method] = rt
+	}
+	for _, path := range paths {
+		h := a.serve(resources[path])
+		a.mux.Handle(path, h)
+		a.mux.Handle(path+"/{$}", h)
+	}
+}
+
+// ServeHTTP answers one request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.guard(http.HandlerFunc(a.route)).ServeHTTP(w, r)
+}
+
+// route finds the resource. The mux alone would redirect unclean paths and
+// answer unknown ones in plain text.
+func (a *API) route(w http.ResponseWriter, r *http.Request) {
+	path, ok := strings.CutPrefix(r.URL.Path, a.config.BasePath)
+	rawPath, rawOK := strings.CutPrefix(r.URL.RawPath, a.config.BasePath)
+	if !ok || !strings.HasPrefix(path, "/") || r.URL.RawPath != "" && !rawOK || r.Method == http.MethodConnect {
+		a.writeError(w, r, errNotFound)
+		return
+	}
+	inner := r.Clone(r.Context())
+	inner.URL.Path, inner.URL.RawPath = path, rawPath
+	if _, pattern := a.mux.Handler(inner); pattern == "" || unclean(path) {
+		a.writeError(w, r, errNotFound)
+		return
+	}
+	a.mux.ServeHTTP(w, inner)
+}
+
+// unclean reports paths that the mux would redirect.
+func unclean(path string) bool {
+	return strings.Contains(path, "//") || strings.Contains(path+"/", "/./") || strings.Contains(path+"/", "/../")
+}

@@ -1,0 +1,176 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// call is one admitted request.
+type call struct {
+	*http.Request
+	principal auth.Principal
+	body      body
+	header    http.Header // of the answer
+}
+
+func (c *call) actor() users.Actor { return c.principal.Actor }
+
+// answer is what a handler sends: JSON, or nothing if body is nil. A zero
+// status is 200.
+type answer struct {
+	status int
+	body   []byte
+}
+
+// handler does the work of one route.
+type handler func(c *call) (answer, error)
+
+// serve runs the checks of contract section 1.2 in their order, then the
+// handler.
+func (a *API) serve(res *resource) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{Request: r, header: w.Header()}
+		ans, err := a.run(w, res, c)
+		if err != nil {
+			if errors.Is(err, errMethod) {
+				w.Header().Set("Allow", res.allow())
+			}
+			if _, sent := a.cookie(r); sent && errors.Is(err, auth.ErrNotAuthenticated) && !c.principal.Known() {
+				a.setCookie(w.Header(), "") // what it holds is worth nothing
+			}
+			a.writeError(w, r, err)
+			return
+		}
+		if ans.status == 0 {
+			ans.status = http.StatusOK
+		}
+		writeJSON(w, r, ans.status, ans.body)
+	})
+}
+
+func (a *API) run(w http.ResponseWriter, res *resource, c *call) (answer, error) {
+	if !validSegments(c.Request) {
+		return answer{}, errNotFound
+	}
+	if !accepts(c.Request) {
+		return answer{}, errAccept
+	}
+	rt := res.find(c.Method)
+	if err := a.identify(rt, c); err != nil {
+		return answer{}, err
+	}
+	if err := rt.admit(c.principal); err != nil {
+		return answer{}, err
+	}
+	if rt.handler != nil && !safeMethod(c.Method) && c.Method != http.MethodDelete {
+		var err error
+		if c.body, err = readBody(w, c.Request, a.config.MaxBody); err != nil {
+			return answer{}, err
+		}
+	}
+	if err := a.checkFresh(rt, c); err != nil {
+		return answer{}, err
+	}
+	if err := a.checkLimit(rt, c); err != nil {
+		return answer{}, err
+	}
+	if rt.handler == nil {
+		if c.Method != http.MethodOptions {
+			return answer{}, errMethod
+		}
+		c.header.Set("Allow", res.allow())
+		return answer{body: metadata(rt)}, nil
+	}
+	return rt.handler(c)
+}
+
+// identify finds the caller and applies the organization's demand for a second
+// factor.
+func (a *API) identify(rt route, c *call) error {
+	if rt.access == anyone {
+		// Signing in gives the browser a cookie, so it is guarded like a
+		// request that has one.
+		if err := a.checkOrigin(c.Request); err != nil {
+			return err
+		}
+	}
+	p, err := a.authenticate(c.Request, rt.access == sessionBlind)
+	if err != nil {
+		return err
+	}
+	c.principal = p
+	if rt.exempt && (c.PathValue("user") == users.Me || rt.access == anyone) {
+		return nil
+	}
+	return a.auth.Check2FA(c.Context(), p)
+}
+
+// checkFresh applies the freshness column.
+func (a *API) checkFresh(rt route, c *call) error {
+	if safeMethod(c.Method) || rt.fresh == anyAge {
+		return nil
+	}
+	if rt.fresh == freshOnly && len(c.body.members) > 0 {
+		sensitive := false
+		for name := range c.body.members {
+			sensitive = sensitive || !harmless(name)
+		}
+		if !sensitive {
+			return nil
+		}
+	}
+	return a.auth.CheckFresh(c.principal)
+}
+
+// checkLimit applies the limit column.
+func (a *API) checkLimit(rt route, c *call) error {
+	switch {
+	case rt.limit == onboardingSkip:
+		return a.auth.AllowOnboardingSkip(c.Context(), c.actor().ID)
+	case rt.limit == byCredential && c.body.has("current_password"):
+		return a.auth.AllowCredentialChange(c.Context(), c.actor().ID)
+	}
+	return nil
+}
+
+// validSegments applies the lookup segments of contract section 1: anything but
+// a slash or a dot. The mux has decoded them.
+func validSegments(r *http.Request) bool {
+	for _, name := range []string{"user", "key"} {
+		if strings.ContainsAny(r.PathValue(name), "/.") {
+			return false
+		}
+	}
+	return true
+}
+
+// metadata answers OPTIONS.
+func metadata(route) []byte {
+	var j jsonWriter
+	j.open()
+	j.text("name", "Hedgerow")
+	j.text("description", "")
+	for _, name := range []string{"renders", "parses"} {
+		j.array(name)
+		j.text("", "application/json")
+		j.endArray()
+	}
+	j.close()
+	return j.bytes()
+}
+
+// writeJSON sends a body; nil means that there is none.
+func writeJSON(w http.ResponseWriter, r *http.Request, status int, b []byte) {
+	if b != nil {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	}
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		// The client may be gone; there is nobody left to tell.
+		_, _ = w.Write(b)
+	}
+}

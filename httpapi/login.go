@@ -1,0 +1,55 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+)
+
+func (a *API) login(c *call) (answer, error) {
+	if err := c.body.object(); err != nil {
+		return answer{}, err
+	}
+	current, _ := a.cookie(c.Request)
+	token, err := a.auth.Login(c.Context(), auth.LoginRequest{
+		Email: c.body.text("email"), Password: c.body.text("password"),
+		Client: a.clientAddress(c.Request), UserAgent: c.UserAgent(), Current: current,
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	a.setCookie(c.header, token)
+	return answer{body: []byte(`{"success":true}`)}, nil
+}
+
+// logout ends the session behind the cookie and sends the browser to the login
+// page.
+func (a *API) logout(c *call) (answer, error) {
+	if token, ok := a.cookie(c.Request); ok {
+		if err := a.auth.Logout(c.Context(), token); err != nil {
+			return answer{}, err
+		}
+	}
+	a.setCookie(c.header, "")
+	location := a.config.BasePath + "/login"
+	if next := last(c.URL.Query(), "next"); safeNext(next) {
+		location += "?" + url.Values{"next": {next}}.Encode()
+	}
+	c.header.Set("Location", location)
+	return answer{status: http.StatusFound}, nil
+}
+
+// safeNext reports a path on our own origin: one slash, then nothing that a
+// browser could take for a host (R51).
+func safeNext(next string) bool {
+	if len(next) < 1 || len(next) > 2048 || next[0] != '/' || strings.HasPrefix(next, "//") || strings.Contains(next, `\`) {
+		return false
+	}
+	if strings.ContainsFunc(next, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return false
+	}
+	u, err := url.Parse(next)
+	return err == nil && u.Scheme == "" && u.Host == "" && !strings.HasPrefix(u.Path, "//") && !strings.Contains(u.Path, `\`)
+}

@@ -1,0 +1,254 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+const (
+	requestIDHeader = "X-Request-Id"
+	maxRequestID    = 64   // characters of a client's request id that are taken over, R62
+	maxCredential   = 4096 // bytes of an Authorization header
+)
+
+// Login says who a host's own login has found.
+type Login struct {
+	User users.ID // zero means nobody
+	// At is when that login was; sensitive changes ask for a recent one.
+	At time.Time
+	// SecondFactor says that a second factor was passed.
+	SecondFactor bool
+}
+
+// Authenticator is a host's own login. It is safe for concurrent use.
+type Authenticator interface {
+	// Authenticate finds the caller of a request. The zero Login means nobody;
+	// an error is an internal failure.
+	Authenticate(r *http.Request) (Login, error)
+}
+
+// guard surrounds every request: headers, a deadline, and an end to panics.
+func (a *API) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store, private")
+		h.Set("Vary", "Cookie, Authorization")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set(requestIDHeader, requestID(r))
+		ctx, cancel := context.WithTimeout(r.Context(), maxRequest)
+		defer cancel()
+		r = r.WithContext(ctx)
+		defer func() {
+			v := recover()
+			if v == nil || v == http.ErrAbortHandler {
+				if v != nil {
+					panic(v)
+				}
+				return
+			}
+			a.config.Logger.ErrorContext(ctx, "panic", slog.String("stack", string(debug.Stack())), slog.String("type", fmt.Sprintf("%T", v)))
+			a.writeError(w, r, errors.New("panic"))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// requestID takes a client's id over if it is safe to repeat.
+func requestID(r *http.Request) string {
+	id := r.Header.Get(requestIDHeader)
+	safe := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.'
+	}
+	if id == "" || len(id) > maxRequestID || strings.ContainsFunc(id, func(c rune) bool { return !safe(c) }) {
+		return rand.Text()
+	}
+	return id
+}
+
+// accepts reports whether the client takes JSON.
+func accepts(r *http.Request) bool {
+	values := r.Header.Values("Accept")
+	if len(values) == 0 {
+		return true
+	}
+	for part := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		media, params, _ := strings.Cut(part, ";")
+		switch strings.ToLower(strings.TrimSpace(media)) {
+		case "", "*/*", "application/*", "application/json":
+			if !zeroQuality(params) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// zeroQuality reports q=0, which means "not acceptable" (RFC 9110 §12.4.2).
+func zeroQuality(params string) bool {
+	for p := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if strings.EqualFold(name, "q") && strings.Trim(value, "0.") == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// safeMethod reports a method that changes nothing (RFC 9110 §9.2.1).
+func safeMethod(m string) bool {
+	return m == http.MethodGet || m == http.MethodHead || m == http.MethodOptions
+}
+
+// authenticate finds the caller. An Authorization header decides alone, even if
+// a cookie comes with it; blind routes look at the cookie only and refuse the
+// header by finding nobody. Nobody is no error.
+func (a *API) authenticate(r *http.Request, blind bool) (auth.Principal, error) {
+	headers := r.Header.Values("Authorization")
+	if len(headers) > 0 {
+		if blind {
+			return auth.Principal{}, nil
+		}
+		value, ok := bearer(headers)
+		if !ok {
+			return auth.Principal{}, auth.ErrNotAuthenticated
+		}
+		return a.auth.Bearer(r.Context(), value)
+	}
+	p, err := a.session(r)
+	if err != nil || !p.Known() {
+		return auth.Principal{}, err
+	}
+	return p, a.checkOrigin(r)
+}
+
+// bearer reads the one Authorization header: "Bearer", white space, and at
+// least two characters without any.
+func bearer(headers []string) (users.Secret, bool) {
+	scheme, value, ok := strings.Cut(headers[0], " ")
+	value = strings.TrimSpace(value)
+	if !ok || len(headers) > 1 || scheme != "Bearer" || len(value) < 2 || len(value) > maxCredential || strings.ContainsAny(value, " \t") {
+		return "", false
+	}
+	return users.Secret(value), true
+}
+
+// session finds the caller by cookie, or asks the host. A cookie that is worth
+// nothing is nobody.
+func (a *API) session(r *http.Request) (auth.Principal, error) {
+	if a.config.Authenticator != nil {
+		l, err := a.config.Authenticator.Authenticate(r)
+		if err != nil {
+			return auth.Principal{}, fmt.Errorf("host authenticator: %w", err)
+		}
+		if l.User == 0 {
+			return auth.Principal{}, nil
+		}
+		return nobody(a.auth.HostSession(r.Context(), l.User, l.At, l.SecondFactor))
+	}
+	token, ok := a.cookie(r)
+	if !ok {
+		return auth.Principal{}, nil
+	}
+	return nobody(a.auth.Session(r.Context(), token))
+}
+
+func nobody(p auth.Principal, err error) (auth.Principal, error) {
+	if errors.Is(err, auth.ErrNotAuthenticated) {
+		return auth.Principal{}, nil
+	}
+	return p, err
+}
+
+// cookie returns the session cookie, unless the name occurs twice: one of the
+// two was planted.
+func (a *API) cookie(r *http.Request) (users.Secret, bool) {
+	cookies := r.CookiesNamed(a.config.CookieName)
+	if len(cookies) != 1 || cookies[0].Value == "" || len(cookies[0].Value) > maxCredential {
+		return "", false
+	}
+	return users.Secret(cookies[0].Value), true
+}
+
+// setCookie hands the session cookie out, or clears it if token is "".
+func (a *API) setCookie(h http.Header, token users.Secret) {
+	c := http.Cookie{
+		Name: a.config.CookieName, Value: string(token), Path: "/", HttpOnly: true,
+		SameSite: http.SameSiteLaxMode, Secure: a.public.Scheme == "https",
+		MaxAge: int(a.auth.SessionLifetime() / time.Second),
+	}
+	if token == "" {
+		c.MaxAge = -1
+	}
+	h.Add("Set-Cookie", c.String())
+}
+
+// checkOrigin refuses unsafe requests that another site made the browser send.
+// The standard check lets a plain-HTTP page of our own host pass; we do not.
+func (a *API) checkOrigin(r *http.Request) error {
+	if safeMethod(r.Method) {
+		return nil
+	}
+	if a.origins.Check(r) != nil {
+		return errCrossOrigin
+	}
+	origin := r.Header.Get("Origin")
+	if a.public.Scheme == "https" && strings.HasPrefix(origin, "http://") && !a.trusted(origin) {
+		return errCrossOrigin
+	}
+	return nil
+}
+
+func (a *API) trusted(origin string) bool {
+	for _, o := range a.config.TrustedOrigins {
+		if o == origin {
+			return true
+		}
+	}
+	return false
+}
+
+// clientAddress is the TCP peer or, if that is a trusted proxy, the last
+// address in X-Forwarded-For that is not.
+func (a *API) clientAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && a.isProxy(host); i-- {
+		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		host = next.Unmap().String()
+	}
+	return host
+}
+
+func (a *API) isProxy(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	for _, p := range a.config.TrustedProxies {
+		if p.Contains(addr.Unmap()) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,196 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+)
+
+// access says who may call a route. The zero value refuses everybody, so that a
+// forgotten one is a failing test and not a hole.
+type access int
+
+const (
+	closed       access = iota
+	anyone              // no login needed; a bad credential is refused all the same
+	sessionOnly         // keys and tokens get 403
+	sessionBlind        // keys and tokens are not even looked at: 401
+	sessionOrKey        // keys and tokens need the scope of the route
+)
+
+// freshness says when a session must be recent.
+type freshness int
+
+const (
+	anyAge    freshness = iota // also for what safe methods do
+	fresh                      // always
+	freshOnly                  // unless the body has nothing but harmless members
+)
+
+// limit is what bounds a route besides the general caps.
+type limit int
+
+const (
+	unlimited      limit = iota
+	byCredential         // requests that carry a current_password
+	onboardingSkip       // every request
+)
+
+// route is one line of the API.
+type route struct {
+	method string
+	path   string
+	access access
+	scope  string // for sessionOrKey
+	fresh  freshness
+	limit  limit
+	// exempt from an organization's demand for a second factor when the target
+	// is @me.
+	exempt  bool
+	handler handler
+}
+
+// routes is the whole API. Every path is served with and without a trailing
+// slash; GET routes answer HEAD, and every path OPTIONS.
+func (a *API) routes() []route {
+	const (
+		get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
+
+		user = "/api/users/{user}"
+		keys = "/api/personal_api_keys"
+	)
+	return []route{
+		{get, "/api/users", sessionOrKey, "user:read", anyAge, unlimited, false, a.listUsers},
+		{get, user, sessionOrKey, "user:read", anyAge, unlimited, true, a.getUser},
+		{patch, user, sessionOrKey, "user:write", freshOnly, byCredential, true, a.patchUser},
+		{put, user, sessionOrKey, "user:write", freshOnly, byCredential, true, a.putUser},
+		{del, user, sessionBlind, "", fresh, unlimited, true, a.deleteUser},
+		{get, user + "/github_login", sessionOrKey, "user:read", anyAge, unlimited, false, a.githubLogin},
+		{get, user + "/hedgehog_config", sessionOrKey, "user:read", anyAge, unlimited, false, a.getHedgehog},
+		{patch, user + "/hedgehog_config", sessionOrKey, "user:write", anyAge, unlimited, false, a.patchHedgehog},
+		{post, user + "/scene_personalisation", sessionOnly, "", anyAge, byCredential, false, a.personalise},
+		{post, user + "/credentials_review_complete", sessionBlind, "", fresh, byCredential, false, a.completeReview},
+		{post, user + "/onboarding/skip", sessionOnly, "", fresh, onboardingSkip, false, a.skipOnboarding},
+		{patch, user + "/product_intro_seen", sessionOrKey, "user:write", anyAge, byCredential, false, a.seeIntro},
+
+		{get, keys, sessionOnly, "", anyAge, unlimited, false, a.listKeys},
+		{post, keys, sessionOnly, "", fresh, unlimited, false, a.createKey},
+		{get, keys + "/{key}", sessionOrKey, "", anyAge, unlimited, false, a.getKey},
+		{patch, keys + "/{key}", sessionOnly, "", fresh, unlimited, false, a.patchKey},
+		{del, keys + "/{key}", sessionOnly, "", fresh, unlimited, false, a.deleteKey},
+		{post, keys + "/{key}/roll", sessionOnly, "", fresh, unlimited, false, a.rollKey},
+
+		{post, "/api/login", anyone, "", anyAge, unlimited, true, a.login},
+		{post, "/logout", anyone, "", anyAge, unlimited, true, a.logout},
+		{post, "/api/logout", anyone, "", anyAge, unlimited, true, a.logout},
+	}
+}
+
+// resource is the routes of one path, by method.
+type resource struct {
+	methods map[string]route
+}
+
+// find returns the route for a method. A method that the path lacks gets a
+// route without handler, which applies the checks that come before "method not
+// allowed" (contract section 1.2).
+func (res *resource) find(method string) route {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if rt, ok := res.methods[method]; ok {
+		return rt
+	}
+	unmapped := route{method: method, access: sessionOnly, fresh: fresh}
+	exempt := true
+	for _, rt := range res.methods {
+		switch {
+		case rt.access == anyone:
+			unmapped.access = anyone
+		case rt.access == sessionBlind && rt.method != http.MethodDelete:
+			unmapped.access = sessionBlind
+		}
+		exempt = exempt && rt.fresh == anyAge
+		unmapped.exempt = unmapped.exempt || rt.exempt
+	}
+	if exempt && len(res.methods) > 0 && !res.collection() {
+		unmapped.fresh = anyAge
+	}
+	switch method {
+	case http.MethodOptions:
+		unmapped.fresh = anyAge
+		if unmapped.access == sessionOnly {
+			unmapped.access, unmapped.scope = sessionOrKey, "user:read"
+		}
+	case http.MethodPatch, http.MethodPut:
+		if unmapped.access == sessionOnly {
+			unmapped.access, unmapped.scope = sessionOrKey, "user:write"
+		}
+	case http.MethodDelete:
+		if unmapped.access == sessionOnly {
+			unmapped.access = sessionBlind
+		}
+	}
+	return unmapped
+}
+
+// collection reports a path that only reads, whose writes are sensitive all the
+// same.
+func (res *resource) collection() bool {
+	for m := range res.methods {
+		if !safeMethod(m) {
+			return false
+		}
+	}
+	return true
+}
+
+// allow lists the methods of the path for the Allow header.
+func (res *resource) allow() string {
+	s := ""
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		if _, ok := res.methods[m]; ok {
+			s += m + ", "
+			if m == http.MethodGet {
+				s += http.MethodHead + ", "
+			}
+		}
+	}
+	return s + http.MethodOptions
+}
+
+// harmless are the members that a PATCH of the user may change with a session
+// of any age, contract section 4.
+func harmless(name string) bool {
+	switch name {
+	case "theme_mode", "set_current_organization", "set_current_team", "allow_sidebar_suggestions", "shortcut_position",
+		"has_seen_product_intro_for", "events_column_config", "role_at_organization":
+		return true
+	}
+	return false
+}
+
+// admit applies the access column.
+func (rt route) admit(p auth.Principal) error {
+	switch rt.access {
+	case anyone:
+		return nil
+	case sessionOnly, sessionBlind:
+		if !p.Known() {
+			return auth.ErrNotAuthenticated
+		}
+		if !p.BySession() {
+			return errNoKeyAccess
+		}
+		return nil
+	case sessionOrKey:
+		if !p.Known() {
+			return auth.ErrNotAuthenticated
+		}
+		if !p.BySession() && rt.scope != "" && !p.HasScope(rt.scope) {
+			return missingScope(rt.scope)
+		}
+		return nil
+	}
+	return errNoKeyAccess
+}

@@ -1,0 +1,195 @@
+// Package memory keeps everything in maps. It is for tests and small programs:
+// nothing survives the process.
+package memory
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// Store implements storage.Storage. It is safe for concurrent use: transactions
+// run one at a time and readers wait while one runs.
+type Store struct{ reader }
+
+// New returns an empty store.
+func New() *Store {
+	return &Store{reader{d: &data{
+		users: map[users.ID]users.User{}, byUUID: map[uuid.UUID]users.ID{}, byEmail: map[string]users.ID{}, byDistinct: map[string]users.ID{},
+		organizations: map[uuid.UUID]users.Organization{}, teams: map[users.TeamID]users.Team{}, teamsOf: map[uuid.UUID][]users.TeamID{},
+		memberships: map[users.ID][]users.Membership{}, active: map[uuid.UUID]int{},
+		invites: map[uuid.UUID]users.Invite{}, identities: map[users.ID][]users.Identity{}, identityOwner: map[identityKey]users.ID{},
+		scenes:   map[users.ID][]users.Scene{},
+		sessions: map[uuid.UUID]auth.Session{}, sessionByHash: map[auth.Hash]uuid.UUID{}, sessionsOf: map[users.ID][]uuid.UUID{},
+		keys: map[string]auth.APIKey{}, keyByHash: map[auth.Hash]string{}, keysOf: map[users.ID][]string{},
+		tokens: map[auth.Hash]auth.OAuthToken{}, attempts: map[string]attempts{},
+	}}}
+}
+
+// data is everything stored. Slices in it are never changed in place: a new one
+// takes the place of the old, which the undo list may need again.
+type data struct {
+	mu     sync.RWMutex
+	closed bool
+
+	lastUser users.ID
+	lastTeam users.TeamID
+
+	users      map[users.ID]users.User
+	ids        []users.ID // ascending
+	byUUID     map[uuid.UUID]users.ID
+	byEmail    map[string]users.ID // folded
+	byDistinct map[string]users.ID
+
+	organizations map[uuid.UUID]users.Organization
+	teams         map[users.TeamID]users.Team
+	teamsOf       map[uuid.UUID][]users.TeamID    // ascending
+	memberships   map[users.ID][]users.Membership // in the order that Reader documents
+	active        map[uuid.UUID]int               // active members
+	invites       map[uuid.UUID]users.Invite
+	identities    map[users.ID][]users.Identity // in the order that Reader documents
+	identityOwner map[identityKey]users.ID
+	scenes        map[users.ID][]users.Scene // in the order of creation
+	events        []users.Event
+
+	sessions      map[uuid.UUID]auth.Session
+	sessionByHash map[auth.Hash]uuid.UUID
+	sessionsOf    map[users.ID][]uuid.UUID
+	keys          map[string]auth.APIKey
+	keyByHash     map[auth.Hash]string
+	keysOf        map[users.ID][]string
+	tokens        map[auth.Hash]auth.OAuthToken
+	attempts      map[string]attempts
+}
+
+type identityKey struct{ provider, subject string }
+
+type attempts struct {
+	times   []time.Time
+	expires time.Time
+}
+
+// reader has the reading methods of both the store and a transaction.
+type reader struct {
+	d    *data
+	inTx bool // the lock is held already
+}
+
+// begin takes the lock for one read. The caller calls end when it succeeds.
+func (r reader) begin(ctx context.Context) (end func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if r.inTx {
+		return func() {}, nil
+	}
+	r.d.mu.RLock()
+	if r.d.closed {
+		r.d.mu.RUnlock()
+		return nil, errClosed()
+	}
+	return r.d.mu.RUnlock, nil
+}
+
+func errClosed() error { return fmt.Errorf("store is closed: %w", users.ErrUnavailable) }
+
+// tx is one transaction. undo restores, last first, what it changed.
+type tx struct {
+	reader
+	undo []func()
+}
+
+// set stores v under k until a rollback.
+func set[K comparable, V any](t *tx, m map[K]V, k K, v V) {
+	old, had := m[k]
+	t.undo = append(t.undo, func() {
+		if had {
+			m[k] = old
+		} else {
+			delete(m, k)
+		}
+	})
+	m[k] = v
+}
+
+// drop removes k until a rollback.
+func drop[K comparable, V any](t *tx, m map[K]V, k K) {
+	if old, had := m[k]; had {
+		t.undo = append(t.undo, func() { m[k] = old })
+		delete(m, k)
+	}
+}
+
+// replace stores v in a variable until a rollback.
+func replace[T any](t *tx, p *T, v T) {
+	old := *p
+	t.undo = append(t.undo, func() { *p = old })
+	*p = v
+}
+
+// update runs fn under the lock. A panic of fn undoes its changes as an error
+// does, and goes on.
+func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.d.closed {
+		return errClosed()
+	}
+	t := &tx{reader: reader{d: s.d, inTx: true}}
+	kept := false
+	defer func() {
+		for i := len(t.undo) - 1; i >= 0 && !kept; i-- {
+			t.undo[i]()
+		}
+	}()
+	if err := fn(t); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	kept = true
+	return nil
+}
+
+// UpdateUsers runs fn in a transaction.
+func (s *Store) UpdateUsers(ctx context.Context, fn func(users.Tx) error) error {
+	return s.update(ctx, func(t *tx) error { return fn(t) })
+}
+
+// UpdateAuth runs fn in a transaction.
+func (s *Store) UpdateAuth(ctx context.Context, fn func(auth.Tx) error) error {
+	return s.update(ctx, func(t *tx) error { return fn(t) })
+}
+
+// Close makes later calls fail with users.ErrUnavailable.
+func (s *Store) Close() error {
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	s.d.closed = true
+	return nil
+}
+
+// get reads one record of a map.
+func get[K comparable, V any](ctx context.Context, r reader, m map[K]V, k K) (V, error) {
+	var zero V
+	end, err := r.begin(ctx)
+	if err != nil {
+		return zero, err
+	}
+	defer end()
+	v, ok := m[k]
+	if !ok {
+		return zero, users.ErrNotFound
+	}
+	return v, nil
+}

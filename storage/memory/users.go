@@ -1,0 +1,297 @@
+package memory
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+func (r reader) User(ctx context.Context, id users.ID) (users.User, error) {
+	return get(ctx, r, r.d.users, id)
+}
+
+func (r reader) UserByUUID(ctx context.Context, id uuid.UUID) (users.User, error) {
+	return userBy(ctx, r, r.d.byUUID, id)
+}
+
+func (r reader) UserByEmail(ctx context.Context, folded string) (users.User, error) {
+	return userBy(ctx, r, r.d.byEmail, folded)
+}
+
+func userBy[K comparable](ctx context.Context, r reader, index map[K]users.ID, k K) (users.User, error) {
+	end, err := r.begin(ctx)
+	if err != nil {
+		return users.User{}, err
+	}
+	defer end()
+	id, ok := index[k]
+	if !ok {
+		return users.User{}, users.ErrNotFound
+	}
+	return r.d.users[id], nil
+}
+
+func (r reader) Profiles(ctx context.Context, q users.Query) (users.Page, error) {
+	end, err := r.begin(ctx)
+	if err != nil {
+		return users.Page{}, err
+	}
+	defer end()
+	p := users.Page{
+		Memberships: map[users.ID][]users.Membership{}, Organizations: map[uuid.UUID]users.Organization{},
+		Teams: map[uuid.UUID][]users.Team{}, MemberCounts: map[uuid.UUID]int{}, Scenes: map[users.ID][]users.Scene{},
+		HasIdentity: map[users.ID]bool{}, HasAPIKey: map[users.ID]bool{},
+	}
+	skip := q.Offset
+	for _, id := range r.d.candidates(q) {
+		u := r.d.users[id]
+		if !matches(u, q) {
+			continue
+		}
+		p.Total++
+		if u.ID <= q.After || len(p.Users) == q.Limit {
+			continue
+		}
+		if skip > 0 {
+			skip--
+			continue
+		}
+		p.Users = append(p.Users, u)
+		r.d.describe(&p, u)
+	}
+	return p, nil
+}
+
+// candidates narrows the users to look at by an index, if the query allows.
+func (d *data) candidates(q users.Query) []users.ID {
+	var id users.ID
+	switch {
+	case q.ID != 0:
+		id = q.ID
+	case q.UUID != uuid.Nil:
+		id = d.byUUID[q.UUID]
+	case q.Email != "":
+		id = d.byEmail[users.FoldEmail(q.Email)]
+	default:
+		return d.ids
+	}
+	if _, ok := d.users[id]; !ok {
+		return nil
+	}
+	return []users.ID{id}
+}
+
+func matches(u users.User, q users.Query) bool {
+	return (q.ID == 0 || q.ID == u.ID) && (q.UUID == uuid.Nil || q.UUID == u.UUID) && (q.Email == "" || q.Email == u.Email) &&
+		(!q.Staff.Valid || q.Staff.Value == u.IsStaff) && (!q.Active || u.IsActive)
+}
+
+// describe adds what is shown beside u.
+func (d *data) describe(p *users.Page, u users.User) {
+	if ms := d.memberships[u.ID]; len(ms) > 0 {
+		p.Memberships[u.ID] = slices.Clone(ms)
+		for _, m := range ms {
+			p.Organizations[m.OrganizationID] = d.organizations[m.OrganizationID].Clone()
+		}
+	}
+	if o, ok := d.organizations[u.CurrentOrganization]; ok {
+		if _, done := p.MemberCounts[o.ID]; !done {
+			p.Organizations[o.ID] = o.Clone()
+			p.MemberCounts[o.ID] = d.active[o.ID]
+			p.Teams[o.ID] = d.teamList(o.ID)
+		}
+	}
+	if t, ok := d.teams[u.CurrentTeam]; ok && !slices.Contains(p.Teams[t.OrganizationID], t) {
+		p.Teams[t.OrganizationID] = append(p.Teams[t.OrganizationID], t)
+		slices.SortFunc(p.Teams[t.OrganizationID], func(a, b users.Team) int { return int(a.ID - b.ID) })
+	}
+	if s := d.scenes[u.ID]; len(s) > 0 {
+		p.Scenes[u.ID] = slices.Clone(s)
+	}
+	if len(d.identities[u.ID]) > 0 {
+		p.HasIdentity[u.ID] = true
+	}
+	if len(d.keysOf[u.ID]) > 0 {
+		p.HasAPIKey[u.ID] = true
+	}
+}
+
+func (t *tx) CreateUser(ctx context.Context, u users.User) (users.User, error) {
+	if err := ctx.Err(); err != nil {
+		return users.User{}, err
+	}
+	t.d.lastUser++
+	u.ID, u.Version = t.d.lastUser, 1
+	if err := t.claim(u); err != nil {
+		return users.User{}, err
+	}
+	replace(t, &t.d.ids, append(t.d.ids, u.ID))
+	set(t, t.d.users, u.ID, u)
+	return u, nil
+}
+
+func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
+	old, err := t.User(ctx, u.ID)
+	if err != nil {
+		return users.User{}, err
+	}
+	t.release(old)
+	if err := t.claim(u); err != nil {
+		return users.User{}, err
+	}
+	if old.IsActive != u.IsActive {
+		for _, m := range t.d.memberships[u.ID] {
+			t.count(m.OrganizationID, u.IsActive)
+		}
+	}
+	u.Version = old.Version + 1
+	set(t, t.d.users, u.ID, u)
+	return u, nil
+}
+
+// claim enters u into the unique indexes.
+func (t *tx) claim(u users.User) error {
+	folded := users.FoldEmail(u.Email)
+	if _, taken := t.d.byEmail[folded]; taken {
+		return users.ErrEmailTaken
+	}
+	_, uuidTaken := t.d.byUUID[u.UUID]
+	_, distinctTaken := t.d.byDistinct[u.DistinctID]
+	if uuidTaken || distinctTaken {
+		return users.ErrConflict
+	}
+	set(t, t.d.byEmail, folded, u.ID)
+	set(t, t.d.byUUID, u.UUID, u.ID)
+	set(t, t.d.byDistinct, u.DistinctID, u.ID)
+	return nil
+}
+
+// release takes u out of the unique indexes.
+func (t *tx) release(u users.User) {
+	drop(t, t.d.byEmail, users.FoldEmail(u.Email))
+	drop(t, t.d.byUUID, u.UUID)
+	drop(t, t.d.byDistinct, u.DistinctID)
+}
+
+// count adjusts the number of active members.
+func (t *tx) count(organization uuid.UUID, up bool) {
+	n := -1
+	if up {
+		n = 1
+	}
+	set(t, t.d.active, organization, t.d.active[organization]+n)
+}
+
+func (t *tx) DeleteUser(ctx context.Context, id users.ID) error {
+	u, err := t.User(ctx, id)
+	if err != nil {
+		return err
+	}
+	if u.IsActive {
+		for _, m := range t.d.memberships[id] {
+			t.count(m.OrganizationID, false)
+		}
+	}
+	for _, s := range t.d.sessionsOf[id] {
+		drop(t, t.d.sessionByHash, t.d.sessions[s].Hash)
+		drop(t, t.d.sessions, s)
+	}
+	for _, k := range t.d.keysOf[id] {
+		drop(t, t.d.keyByHash, t.d.keys[k].Hash)
+		drop(t, t.d.keys, k)
+	}
+	for h, token := range t.d.tokens {
+		if token.UserID == id {
+			drop(t, t.d.tokens, h)
+		}
+	}
+	for _, i := range t.d.identities[id] {
+		drop(t, t.d.identityOwner, identityKey{i.Provider, i.Subject})
+	}
+	drop(t, t.d.memberships, id)
+	drop(t, t.d.sessionsOf, id)
+	drop(t, t.d.keysOf, id)
+	drop(t, t.d.identities, id)
+	drop(t, t.d.scenes, id)
+	t.release(u)
+	drop(t, t.d.users, id)
+	at, _ := slices.BinarySearch(t.d.ids, id)
+	replace(t, &t.d.ids, slices.Delete(slices.Clone(t.d.ids), at, at+1))
+	return nil
+}
+
+func (r reader) Identities(ctx context.Context, user users.ID) ([]users.Identity, error) {
+	end, err := r.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	return slices.Clone(r.d.identities[user]), nil
+}
+
+func (t *tx) SaveIdentity(ctx context.Context, i users.Identity) error {
+	if _, err := t.User(ctx, i.UserID); err != nil {
+		return err
+	}
+	key := identityKey{i.Provider, i.Subject}
+	owner, taken := t.d.identityOwner[key]
+	if taken && owner != i.UserID {
+		return users.ErrConflict
+	}
+	list := slices.Clone(t.d.identities[i.UserID])
+	if at := slices.IndexFunc(list, sameIdentity(key)); at >= 0 {
+		list[at].Login = i.Login
+	} else {
+		list = append(list, i)
+		slices.SortFunc(list, compareIdentities)
+	}
+	set(t, t.d.identities, i.UserID, list)
+	set(t, t.d.identityOwner, key, i.UserID)
+	return nil
+}
+
+func (t *tx) DeleteIdentity(ctx context.Context, provider, subject string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	key := identityKey{provider, subject}
+	owner, ok := t.d.identityOwner[key]
+	if !ok {
+		return users.ErrNotFound
+	}
+	drop(t, t.d.identityOwner, key)
+	set(t, t.d.identities, owner, slices.DeleteFunc(slices.Clone(t.d.identities[owner]), sameIdentity(key)))
+	return nil
+}
+
+func sameIdentity(key identityKey) func(users.Identity) bool {
+	return func(i users.Identity) bool { return i.Provider == key.provider && i.Subject == key.subject }
+}
+
+func (r reader) Events(ctx context.Context, after int64, limit int) ([]users.Event, error) {
+	end, err := r.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	from := min(max(after, 0), int64(len(r.d.events)))
+	events := slices.Clone(r.d.events[from:min(from+int64(limit), int64(len(r.d.events)))])
+	for i := range events {
+		events[i].Fields = slices.Clone(events[i].Fields)
+	}
+	return events, nil
+}
+
+// AddEvent numbers events from 1 without gaps, so that Events can index them.
+func (t *tx) AddEvent(ctx context.Context, e users.Event) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e.ID = int64(len(t.d.events)) + 1
+	e.Fields = slices.Clone(e.Fields)
+	replace(t, &t.d.events, append(t.d.events, e))
+	return nil
+}

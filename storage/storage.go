@@ -1,0 +1,18 @@
+// Package storage joins what the domain packages ask of a database. It holds
+// no driver: storage/memory and storage/sqlite implement Storage, and
+// storage/storagetest says in tests what an implementation must do.
+package storage
+
+import (
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// Storage is everything the library asks of a database. It is safe for
+// concurrent use.
+type Storage interface {
+	users.Store
+	auth.Store
+	// Close releases what the store itself opened. Calls after it fail.
+	Close() error
+}
