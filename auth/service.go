@@ -124,21 +124,21 @@ func setDefault[T comparable](field *T, value T) {
 func (c *Config) check() error {
 	switch {
 	case c.SessionLifetime < 0 || c.SessionLifetime > defaultSessionLifetime:
-		return errors.New("SessionLifetime must be positive and at most 14 days")
+		return errors.New("field SessionLifetime must be positive and at most 14 days")
 	case c.Freshness < 0:
-		return errors.New("Freshness must be positive")
+		return errors.New("field Freshness must be positive")
 	case c.IdentityChange < WithPassword || c.IdentityChange > SessionOnly:
-		return errors.New("IdentityChange is unknown")
+		return errors.New("field IdentityChange is unknown")
 	case c.MinPasswordLength < 8 || c.MinPasswordLength > users.MaxPassword:
-		return errors.New("MinPasswordLength must be from 8 to 128")
+		return errors.New("field MinPasswordLength must be from 8 to 128")
 	case c.MinPasswordScore < 3 || c.MinPasswordScore > 4:
-		return errors.New("MinPasswordScore must be 3 or 4")
+		return errors.New("field MinPasswordScore must be 3 or 4")
 	case c.PasswordCost != Cost{} && (c.PasswordCost.KiB < 8 || c.PasswordCost.KiB > maxKiB || c.PasswordCost.Passes < 1 || c.PasswordCost.Passes > maxPasses):
-		return errors.New("PasswordCost must be from 8 KiB and 1 pass to 256 MiB and 16 passes")
+		return errors.New("field PasswordCost must be from 8 KiB and 1 pass to 256 MiB and 16 passes")
 	case c.CredentialChanges.Max > 0 && c.CredentialChanges.Per <= 0:
-		return errors.New("CredentialChanges.Per must be positive")
+		return errors.New("field CredentialChanges.Per must be positive")
 	case c.OnboardingSkips.Max > 0 && c.OnboardingSkips.Per <= 0:
-		return errors.New("OnboardingSkips.Per must be positive")
+		return errors.New("field OnboardingSkips.Per must be positive")
 	}
 	return nil
 }

@@ -190,13 +190,6 @@ func (b body) nullableFlag(name string) users.Field[bool] {
 	return b.flag(name)
 }
 
-// bool reads a JSON boolean and nothing else.
-func (b body) bool(name string) users.Field[bool] {
-	return field(b, name, func(v jsontext.Value) (bool, bool) {
-		return v.Kind() == 't', v.Kind() == 't' || v.Kind() == 'f'
-	})
-}
-
 // json keeps any value as it is, without white space around its tokens.
 func (b body) json(name string) users.Field[users.JSON] {
 	return field(b, name, func(v jsontext.Value) (users.JSON, bool) {

@@ -197,7 +197,7 @@ func (s *Service) heal(ctx context.Context, q Query, page Page) (Page, error) {
 				return err
 			}
 			for _, u := range one.Users {
-				if u, err = s.healOne(ctx, tx, one, u); err != nil {
+				if err := s.healOne(ctx, tx, one, u); err != nil {
 					return err
 				}
 			}
@@ -210,20 +210,21 @@ func (s *Service) heal(ctx context.Context, q Query, page Page) (Page, error) {
 	return s.store.Profiles(ctx, q)
 }
 
-func (s *Service) healOne(ctx context.Context, tx Tx, page Page, u User) (User, error) {
+func (s *Service) healOne(ctx context.Context, tx Tx, page Page, u User) error {
 	healed := page.healed(u)
 	if healed.CurrentTeam == 0 && healed.CurrentOrganization != uuid.Nil {
 		// The page holds the teams of the organization that was current before.
 		teams, err := tx.Teams(ctx, healed.CurrentOrganization)
 		if err != nil {
-			return User{}, err
+			return err
 		}
 		healed.CurrentTeam = firstTeam(teams, levelIn(page.Memberships[u.ID], healed.CurrentOrganization))
 	}
 	if healed == u {
-		return u, nil
+		return nil
 	}
-	return tx.SaveUser(ctx, healed)
+	_, err := tx.SaveUser(ctx, healed)
+	return err
 }
 
 // healed is u with the current organization and team that it should have, as

@@ -1,8 +1,13 @@
 package memory_test
 
 import (
+	"testing"
+
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
+	"github.com/hedgerow-dev/hedgerow/storage/storagetest"
 )
 
-var _ storage.Storage = memory.New()
+func TestStorage(t *testing.T) {
+	storagetest.Run(t, func(*testing.T) storage.Storage { return memory.New() })
+}

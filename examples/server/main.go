@@ -1,0 +1,217 @@
+// Command server runs the users API on a SQLite file, with no set-up: on an
+// empty database it creates a first organization and a staff user, and prints
+// how to call the API.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/storage"
+	"github.com/hedgerow-dev/hedgerow/storage/memory"
+	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "server:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+// options are the flags.
+type options struct {
+	addr, db, world, publicURL, identityChange, logFormat string
+	trustedOrigins                                        []string
+}
+
+func parse(args []string, stderr io.Writer) (options, []string, error) {
+	var o options
+	fs := flag.NewFlagSet("server", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&o.addr, "addr", "127.0.0.1:8010", "address to listen on")
+	fs.StringVar(&o.db, "db", "hedgerow.db", "where accounts are kept: memory, or the path of a SQLite file")
+	fs.StringVar(&o.world, "world", "", "world file to load into an empty database")
+	fs.StringVar(&o.publicURL, "public-url", "", "origin that clients see (default: the address)")
+	fs.StringVar(&o.identityChange, "identity-change", "with_password", "when keys may change address or password: with_password, documented, session_only")
+	fs.StringVar(&o.logFormat, "log-format", "text", "text or json")
+	fs.Func("trusted-origin", "origin that may send cookie requests; repeatable", func(v string) error {
+		o.trustedOrigins = append(o.trustedOrigins, v)
+		return nil
+	})
+	fs.Usage = func() {
+		fmt.Fprint(stderr, "usage: server [flags] [command]\n\ncommands: user create EMAIL [PASSWORD] | user list | user deactivate EMAIL |\n"+
+			"  key create EMAIL SCOPE... | migrate | backup FILE\n\nflags:\n")
+		fs.PrintDefaults()
+	}
+	if err := fs.Parse(args); err != nil {
+		return options{}, nil, err
+	}
+	if o.publicURL == "" {
+		o.publicURL = "http://" + o.addr
+	}
+	return o, fs.Args(), nil
+}
+
+// run does what the command line asks for.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, command, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	logger, err := newLogger(o.logFormat, stderr)
+	if err != nil {
+		return err
+	}
+	store, err := open(ctx, o.db)
+	if err != nil {
+		return err
+	}
+	config, err := o.config(logger)
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	api, err := httpapi.New(store, config)
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	a := app{api: api, store: store, log: logger, out: stdout, options: o}
+	if len(command) > 0 {
+		err = a.command(ctx, command)
+	} else {
+		err = a.serve(ctx)
+	}
+	return errors.Join(err, store.Close())
+}
+
+func newLogger(format string, w io.Writer) (*slog.Logger, error) {
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, nil)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, nil)), nil
+	}
+	return nil, fmt.Errorf("-log-format: %q is neither text nor json", format)
+}
+
+func open(ctx context.Context, db string) (storage.Storage, error) {
+	path, _ := strings.CutPrefix(db, "sqlite:")
+	switch {
+	case db == "memory":
+		return memory.New(), nil
+	case strings.Contains(path, "://"):
+		return nil, fmt.Errorf("-db: %q is neither memory nor the path of a SQLite file", db)
+	}
+	return sqlite.Open(ctx, path)
+}
+
+func (o options) config(logger *slog.Logger) (httpapi.Config, error) {
+	changes := map[string]auth.IdentityChange{
+		"with_password": auth.WithPassword, "documented": auth.Documented, "session_only": auth.SessionOnly,
+	}
+	change, ok := changes[o.identityChange]
+	if !ok {
+		return httpapi.Config{}, fmt.Errorf("-identity-change: %q is unknown", o.identityChange)
+	}
+	return httpapi.Config{
+		PublicURL: o.publicURL, TrustedOrigins: o.trustedOrigins, Logger: logger,
+		Auth: auth.Config{IdentityChange: change},
+	}, nil
+}
+
+// app is the running program.
+type app struct {
+	api     *httpapi.API
+	store   storage.Storage
+	log     *slog.Logger
+	out     io.Writer
+	options options
+}
+
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 30 * time.Second
+	stopTimeout   = 10 * time.Second
+	tidyEvery     = time.Hour
+)
+
+// serve answers requests until ctx ends, then finishes those that run.
+func (a *app) serve(ctx context.Context) error {
+	if err := a.seed(ctx); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", a.options.addr)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler: a.handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+	}
+	a.log.Info("listening", slog.String("addr", l.Addr().String()), slog.String("db", a.options.db))
+	go a.tidy(ctx)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	a.log.Info("stopping")
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	return errors.Join(server.Shutdown(stopping), a.api.Auth().Flush(stopping))
+}
+
+// tidy removes what has expired until ctx ends.
+func (a *app) tidy(ctx context.Context) {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if n, err := a.api.Auth().DeleteExpired(ctx); err != nil {
+				a.log.Error("delete expired", slog.Any("error", err))
+			} else if n > 0 {
+				a.log.Info("deleted expired records", slog.Int("count", n))
+			}
+		}
+	}
+}
+
+// handler adds what an operator needs to the API.
+func (a *app) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", a.api)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := a.store.Events(r.Context(), 0, 1); err != nil {
+			a.log.Error("not ready", slog.Any("error", err))
+			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	return mux
+}

@@ -1,0 +1,351 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+const (
+	unknownID   = "0190c0de-0000-7000-8000-000000000000"
+	malformedID = "not-an-id"
+)
+
+// cast is who calls and who is named in the access matrix.
+type cast struct {
+	alice, bob, boss, gone users.User
+	callers                map[string]option
+	aliceKey, bobKey       string // ids
+	goneKey                string
+}
+
+// newCast makes people whose names end in n. Alice and Bob are nobody special,
+// Boss is staff, Gone is inactive.
+func (e *env) newCast(n int) *cast {
+	e.t.Helper()
+	suffix := strconv.Itoa(n)
+	c := &cast{alice: e.user("alice" + suffix), bob: e.user("bob" + suffix), boss: e.user("boss"+suffix, staff), gone: e.user("gone"+suffix, inactive)}
+	key := func(u users.User, scopes ...string) (option, string) {
+		value, err := e.api.Auth().NewAPIKeyValue()
+		if err != nil {
+			e.t.Fatalf("new key: %v", err)
+		}
+		k, err := e.api.Auth().SaveAPIKey(e.t.Context(), auth.APIKey{UserID: u.ID, Label: "test", Scopes: scopes}, value)
+		if err != nil {
+			e.t.Fatalf("save key: %v", err)
+		}
+		return header("Authorization", "Bearer "+string(value)), k.ID
+	}
+	c.callers = map[string]option{
+		"anonymous": func(*http.Request) {},
+		"bad key":   header("Authorization", "Bearer phx_wrong"),
+		"fresh":     e.session(c.alice, 0),
+		"stale":     e.session(c.alice, 3*time.Hour),
+		"bob":       e.session(c.bob, 0),
+		"boss":      e.session(c.boss, 0),
+		"old boss":  e.session(c.boss, 3*time.Hour),
+		"gone":      e.session(c.gone, 0),
+	}
+	c.callers["read"], c.aliceKey = key(c.alice, "user:read")
+	c.callers["write"], _ = key(c.alice, "user:write")
+	c.callers["star"], _ = key(c.alice, "*")
+	c.callers["other scope"], _ = key(c.alice, "insight:write")
+	c.callers["no scopes"], _ = key(c.alice)
+	_, c.bobKey = key(c.bob, "*")
+	c.callers["boss key"], _ = key(c.boss, "*")
+	c.callers["gone key"], c.goneKey = key(c.gone, "*")
+	return c
+}
+
+// callers are the columns of the matrix.
+var callers = strings.Split("anonymous,bad key,gone,gone key,fresh,stale,read,write,star,other scope,no scopes,bob,boss,old boss,boss key", ",")
+
+// accessRow is one request of the matrix. Who may call it is written as one
+// word per caller: a status that refuses before the target is looked at, or
+// "ok".
+type accessRow struct {
+	method, path, body string
+	success            int
+	// anonymous, bad key, gone, gone key | fresh, stale | read, write, star, other scope, no scopes | bob | boss, old boss, boss key
+	callers string
+	// targets is which rule the path segment follows.
+	targets string
+}
+
+// accessRows is contract section 2.5, section 11 and design D12, by hand.
+var accessRows = []accessRow{
+	{"GET", "/api/users", "", 200, "401 401 401 401 | ok ok | ok ok ok 403 403 | ok | ok ok ok", ""},
+	{"GET", "/api/users/{user}", "", 200, "401 401 401 401 | ok ok | ok ok ok 403 403 | ok | ok ok ok", "user"},
+	{"PATCH", "/api/users/{user}", `{"last_name":"X"}`, 200, "401 401 401 401 | ok 403 | 403 ok ok 403 403 | ok | ok 403 ok", "user"},
+	{"PATCH", "/api/users/{user}", `{"theme_mode":"dark"}`, 200, "401 401 401 401 | ok ok | 403 ok ok 403 403 | ok | ok ok ok", "user"},
+	{"PATCH", "/api/users/{user}", `{"theme_mode":"dark","uuid":1}`, 200, "401 401 401 401 | ok 403 | 403 ok ok 403 403 | ok | ok 403 ok", "user"},
+	{"PATCH", "/api/users/{user}", ``, 200, "401 401 401 401 | ok 403 | 403 ok ok 403 403 | ok | ok 403 ok", "user"},
+	// Without address and password a PUT that is let in is 400.
+	{"PUT", "/api/users/{user}", `{"last_name":"X"}`, 400, "401 401 401 401 | ok 403 | 403 ok ok 403 403 | ok | ok 403 ok", "user"},
+	{"DELETE", "/api/users/{user}", "", 204, "401 401 401 401 | ok 403 | 401 401 401 401 401 | ok | ok 403 401", "user"},
+	{"DELETE", "/api/users/{user}", `{"theme_mode":"dark"}`, 204, "401 401 401 401 | ok 403 | 401 401 401 401 401 | ok | ok 403 401", "user"},
+	{"GET", "/api/users/{user}/github_login", "", 200, "401 401 401 401 | ok ok | ok ok ok 403 403 | ok | ok ok ok", "user"},
+	{"GET", "/api/users/{user}/hedgehog_config", "", 200, "401 401 401 401 | ok ok | ok ok ok 403 403 | ok | ok ok ok", "user"},
+	{"PATCH", "/api/users/{user}/hedgehog_config", `{"color":"red"}`, 200, "401 401 401 401 | ok ok | 403 ok ok 403 403 | ok | ok ok ok", "user"},
+	// There is no such dashboard, so whoever is let in gets 400.
+	{"POST", "/api/users/{user}/scene_personalisation", `{"scene":"s","dashboard":9}`, 400, "401 401 401 401 | ok ok | 403 403 403 403 403 | ok | ok ok 403", "user"},
+	{"POST", "/api/users/{user}/credentials_review_complete", "", 204, "401 401 401 401 | ok 403 | 401 401 401 401 401 | ok | ok 403 401", "self"},
+	{"POST", "/api/users/{user}/onboarding/skip", `{"reason":"later"}`, 200, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", "user"},
+	{"PATCH", "/api/users/{user}/product_intro_seen", `{"product_key":"logs"}`, 200, "401 401 401 401 | ok ok | 403 ok ok 403 403 | ok | ok ok ok", "user"},
+
+	{"GET", "/api/personal_api_keys", "", 200, "401 401 401 401 | ok ok | 403 403 403 403 403 | ok | ok ok 403", ""},
+	{"POST", "/api/personal_api_keys", `{"label":"x","scopes":["*"],"scoped_teams":[],"scoped_organizations":[]}`, 201, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", ""},
+	{"GET", "/api/personal_api_keys/{key}", "", 200, "401 401 401 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", "key"},
+	{"PATCH", "/api/personal_api_keys/{key}", `{"label":"y"}`, 200, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", "key"},
+	{"DELETE", "/api/personal_api_keys/{key}", "", 204, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", "key"},
+	{"POST", "/api/personal_api_keys/{key}/roll", "", 200, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", "key"},
+
+	// A dead session is nobody; a bad key is refused even where nobody may call.
+	{"POST", "/api/login", "{}", 400, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
+	{"POST", "/logout", "", 302, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
+	{"POST", "/api/logout", "", 302, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
+}
+
+// targetStatus is what an admitted caller gets for a path segment: 0 for
+// success. The columns are those of segments; for keys, the first is @current
+// and the next three are a key of that person.
+func targetStatus(rule, caller, target string) int {
+	table := map[string]map[string]string{
+		"user": { // @me, alice, bob, gone, unknown, malformed
+			"alice": "0 0 403 403 403 403",
+			"bob":   "0 403 0 403 403 403",
+			"boss":  "0 0 0 404 404 404",
+		},
+		"self": {
+			"alice": "0 0 403 403 403 403",
+			"bob":   "0 403 0 403 403 403",
+			"boss":  "0 403 403 403 403 403",
+		},
+		"key": { // @current, alice, bob, gone, unknown, malformed
+			"alice": "404 0 404 404 404 404",
+			"bob":   "404 404 0 404 404 404",
+			"boss":  "404 404 404 404 404 404",
+			"read":  "0 0 403 403 403 403", // the key of Alice that is named
+			"key":   "0 403 403 403 403 403",
+		},
+	}[rule]
+	who := caller
+	switch caller {
+	case "fresh", "stale":
+		who = "alice"
+	case "old boss":
+		who = "boss"
+	case "read", "write", "star", "other scope", "no scopes", "boss key":
+		switch {
+		case rule == "key" && caller != "read":
+			who = "key"
+		case rule != "key" && caller == "boss key":
+			who = "boss"
+		case rule != "key":
+			who = "alice"
+		}
+	}
+	status, err := strconv.Atoi(strings.Fields(table[who])[slices.Index(segments, target)])
+	if err != nil {
+		panic(err)
+	}
+	return status
+}
+
+var segments = []string{"me", "alice", "bob", "gone", "unknown", "malformed"}
+
+// path fills the segment in.
+func (c *cast) path(pattern, target string) string {
+	ids := map[string]string{"me": "@me", "alice": c.alice.UUID.String(), "bob": c.bob.UUID.String(), "gone": c.gone.UUID.String(),
+		"unknown": unknownID, "malformed": malformedID}
+	keys := map[string]string{"me": "@current", "alice": c.aliceKey, "bob": c.bobKey, "gone": c.goneKey, "unknown": "AbCdEf", "malformed": "-1"}
+	return strings.NewReplacer("{user}", ids[target], "{key}", keys[target]).Replace(pattern)
+}
+
+func TestAccessMatrixIsComplete(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		tested := map[[2]string]bool{}
+		for _, row := range accessRows {
+			tested[[2]string{row.method, row.path}] = true
+		}
+		routes := map[[2]string]bool{}
+		for _, pair := range httpapi.Routes(e.api) {
+			if routes[pair] = true; !tested[pair] {
+				t.Errorf("the access matrix lacks %v", pair)
+			}
+		}
+		for pair := range tested {
+			if !routes[pair] {
+				t.Errorf("there is no route %v", pair)
+			}
+		}
+	})
+}
+
+func TestAccessMatrix(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		m := &matrix{e: e}
+		for _, row := range accessRows {
+			words := strings.Fields(strings.ReplaceAll(row.callers, "|", " "))
+			if len(words) != len(callers) {
+				t.Fatalf("%s %s: %d words for %d callers", row.method, row.path, len(words), len(callers))
+			}
+			targets := segments
+			if row.targets == "" {
+				targets = []string{""}
+			}
+			for i, caller := range callers {
+				for _, target := range targets {
+					m.check(row, caller, target, words[i])
+				}
+			}
+		}
+	})
+}
+
+// matrix checks cells, with new people whenever a request had an effect that
+// the next one could notice.
+type matrix struct {
+	e      *env
+	people *cast
+	casts  int
+}
+
+func (m *matrix) check(row accessRow, caller, target, word string) {
+	want := row.success
+	if word != "ok" {
+		status, err := strconv.Atoi(word)
+		if err != nil {
+			m.e.t.Fatal(err)
+		}
+		want = status
+	} else if target != "" {
+		if status := targetStatus(row.targets, caller, target); status != 0 {
+			want = status
+		}
+	}
+	methods := []string{row.method}
+	if row.method == "GET" {
+		methods = append(methods, "HEAD")
+	}
+	for _, method := range methods {
+		for _, slash := range []string{"", "/"} {
+			m.send(method, slash, row, caller, target, want)
+		}
+	}
+}
+
+func (m *matrix) send(method, slash string, row accessRow, caller, target string, want int) {
+	t := m.e.t
+	if m.people == nil {
+		m.casts++
+		m.people = m.e.newCast(m.casts)
+	}
+	name := fmt.Sprintf("%s %s%s %s by %q on %q", method, row.path, slash, row.body, caller, target)
+	r := m.e.do(method, m.people.path(row.path, target)+slash, row.body, m.people.callers[caller])
+	if r.status != want {
+		t.Errorf("%s: got %d, want %d; body %s", name, r.status, want, r.raw)
+	}
+	checkAnswer(t, name, method, r)
+	if r.status >= 400 && (strings.Contains(r.raw, "bob") || strings.Contains(r.raw, "gone")) {
+		t.Errorf("%s: the refusal tells about somebody: %s", name, r.raw)
+	}
+	if changes := row.method == "DELETE" || strings.HasSuffix(row.path, "/roll") || strings.HasSuffix(row.path, "logout"); r.status < 400 && changes {
+		m.people = nil
+	}
+}
+
+// checkAnswer applies what holds for every answer.
+func checkAnswer(t *testing.T, name, method string, r reply) {
+	t.Helper()
+	if (r.status == 401) != (r.header.Get("WWW-Authenticate") == "Session") {
+		t.Errorf("%s: status %d with WWW-Authenticate %q", name, r.status, r.header.Get("WWW-Authenticate"))
+	}
+	if r.status == 204 && (r.raw != "" || r.header.Get("Content-Type") != "") {
+		t.Errorf("%s: 204 with content type %q and body %q", name, r.header.Get("Content-Type"), r.raw)
+	}
+	if method == "HEAD" && r.raw != "" {
+		t.Errorf("%s: HEAD has a body", name)
+	}
+	if r.status >= 400 && method != "HEAD" {
+		if err := envelope(r.raw); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestForeignTargetsLookAlike: whoever is not staff cannot tell another user
+// from one that does not exist.
+func TestForeignTargetsLookAlike(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		people := e.newCast(1)
+		for _, row := range accessRows {
+			if row.targets != "user" && row.targets != "self" {
+				continue
+			}
+			for _, caller := range []string{"fresh", "stale", "read", "star", "bob"} {
+				var first string
+				for _, target := range []string{"gone", "unknown", "malformed"} {
+					raw := e.do(row.method, people.path(row.path, target), row.body, people.callers[caller]).raw
+					if first == "" {
+						first = raw
+					}
+					if raw != first {
+						t.Errorf("%s %s by %s on %s: got %s, want %s", row.method, row.path, caller, target, raw, first)
+					}
+				}
+				foreign := "bob"
+				if caller == "bob" {
+					foreign = "alice"
+				}
+				if raw := e.do(row.method, people.path(row.path, foreign), row.body, people.callers[caller]).raw; raw != first {
+					t.Errorf("%s %s by %s on %s: got %s, want %s", row.method, row.path, caller, foreign, raw, first)
+				}
+			}
+		}
+	})
+}
+
+// TestUnmappedMethods: contract section 1.2, on every path of the resource.
+func TestUnmappedMethods(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		people := e.newCast(1)
+		mapped := map[[2]string]bool{}
+		for _, pair := range httpapi.Routes(e.api) {
+			mapped[pair] = true
+		}
+		for pair := range mapped {
+			path := people.path(pair[1], "me")
+			if strings.Contains(path, "log") && !strings.Contains(path, "github") {
+				continue // anybody may call
+			}
+			for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+				if mapped[[2]string{method, pair[1]}] {
+					continue
+				}
+				for _, slash := range []string{"", "/"} {
+					e.do(method, path+slash, "").refused(401, "authentication_error", "not_authenticated", "")
+					r := e.do(method, path+slash, "", people.callers["fresh"])
+					r.refused(405, "invalid_request", "method_not_allowed", "")
+					if r.header.Get("Allow") == "" || strings.Contains(r.header.Get("Allow"), method) {
+						t.Errorf("%s %s: Allow is %q", method, path, r.header.Get("Allow"))
+					}
+				}
+			}
+			e.do("OPTIONS", path, "").refused(401, "authentication_error", "not_authenticated", "")
+			e.do("OPTIONS", path, "", people.callers["stale"]).ok(200)
+		}
+		for _, path := range []string{"/api/nothing", "/api/users/@me/nothing", "/api/users/@me.json", "/api/users//", "/api/users/@me//", "/nothing", "/"} {
+			e.do("GET", path, "").refused(404, "invalid_request", "not_found", "")
+			e.do("PATCH", path, "{}", people.callers["star"]).refused(404, "invalid_request", "not_found", "")
+		}
+	})
+}

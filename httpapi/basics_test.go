@@ -1,0 +1,292 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+func TestRetrieve(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		o, team := e.organization("Acme", alice)
+		for _, caller := range []option{e.key(alice, "user:read"), e.session(alice, 3*time.Hour)} {
+			r := e.do("GET", "/api/users/@me", "", caller).ok(200)
+			r.has("email", `"alice@example.com"`).has("is_organization_first_user", "true").has("is_2fa_enabled", "false")
+			if got := r.json()["organization"].(map[string]any)["id"]; got != o.ID.String() {
+				t.Errorf("got organization %v, want %v", got, o.ID)
+			}
+			if got := r.json()["team"].(map[string]any)["name"]; got != team.Name {
+				t.Errorf("got team %v, want %v", got, team.Name)
+			}
+			for _, path := range []string{"/api/users/@me/", "/api/users/%40me", "/api/users/" + alice.UUID.String()} {
+				if again := e.do("GET", path, "", caller).ok(200); again.raw != e.do("GET", "/api/users/@me", "", caller).raw {
+					t.Errorf("GET %s differs from @me", path)
+				}
+			}
+		}
+	})
+}
+
+func TestPatchFirstError(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice, bob := e.user("alice"), e.user("bob", staff)
+		cookie := e.session(alice, 0)
+		for _, c := range []struct{ body, code, attr string }{
+			{`{"theme_mode":"pink","first_name":null}`, "null", "first_name"},
+			{`{"first_name":"see evil.com"}`, "invalid_url", "first_name"},
+			{`{"first_name":true}`, "invalid_input", "first_name"},
+			{`{"last_name":"<b>"}`, "invalid_bracket", "last_name"},
+			{`{"email":"bob@EXAMPLE.com"}`, "unique", "email"},
+			{`{"email":""}`, "blank", "email"},
+			{`{"email":"x"}`, "invalid_input", "email"},
+			{`{"notification_settings":[]}`, "not_a_dict", "notification_settings"},
+			{`{"notification_settings":{"all_weekly_report_disabled":true}}`, "invalid_input", "notification_settings"},
+			{`{"anonymize_data":"maybe"}`, "invalid_input", "anonymize_data"},
+			{`{"toolbar_mode":"big"}`, "invalid_choice", "toolbar_mode"},
+			{`{"is_staff":"maybe"}`, "invalid_input", "is_staff"},
+			{`{"set_current_organization":"x"}`, "invalid_input", "set_current_organization"},
+			{`{"set_current_organization":"0190c0de-0000-7000-8000-000000000000"}`, "does_not_exist", "set_current_organization"},
+			{`{"set_current_team":"x"}`, "does_not_exist", "set_current_team"},
+			{`{"password":"` + password + `x"}`, "required", "current_password"},
+			{`{"password":"123","current_password":"` + password + `"}`, "invalid_input", "password"},
+			{`{"events_column_config":null}`, "null", "events_column_config"},
+			{`{"role_at_organization":""}`, "invalid_choice", "role_at_organization"},
+			{`{"role_at_organization":null}`, "null", "role_at_organization"},
+			{`{"passkeys_enabled_for_2fa":true}`, "no_passkeys", "passkeys_enabled_for_2fa"},
+		} {
+			e.do("PATCH", "/api/users/@me", c.body, cookie).invalid(c.code, c.attr)
+		}
+		e.do("PATCH", "/api/users/@me", `{"is_staff":false,"first_name":null}`, cookie).refused(403, "authentication_error", "permission_denied", "")
+		e.do("PATCH", "/api/users/@me", `{"email":"a@x.com","email":"b@x.com"}`, cookie).refused(400, "invalid_request", "parse_error", "")
+		e.do("PATCH", "/api/users/@me", `[1]`, cookie).invalid("invalid_input", "")
+		e.do("PATCH", "/api/users/@me", `null`, cookie).invalid("invalid_input", "")
+		r := e.do("GET", "/api/users/@me", "", cookie).ok(200).has("first_name", `"Alice"`)
+		if got := r.header.Get("ETag"); got != `"1"` {
+			t.Errorf("refused changes left ETag %s, want the first version", got)
+		}
+		e.do("PATCH", "/api/users/@me", `{"is_staff":true}`, e.key(bob, "*")).refused(403, "authentication_error", "permission_denied", "")
+	})
+}
+
+func TestPatchAndFreshness(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		stale := e.session(alice, 2*time.Hour+time.Microsecond)
+		e.do("PATCH", "/api/users/@me", `{"theme_mode":"dark"}`, stale).ok(200).has("theme_mode", `"dark"`)
+		for _, body := range []string{`{"theme_mode":"light","x":1}`, `{}`, `{"first_name":"A"}`} {
+			e.do("PATCH", "/api/users/@me", body, stale).refused(403, "authentication_error", "sensitive_action_required_reauth", "")
+		}
+		e.do("PATCH", "/api/users/@me", `{"first_name":" A "}`, e.session(alice, 2*time.Hour)).ok(200).has("first_name", `"A"`)
+		e.do("PATCH", "/api/users/@me", `{"last_name":5}`, e.key(alice, "user:write")).ok(200).has("last_name", `"5"`)
+		e.do("PATCH", "/api/users/@me", `{"last_name":"x"}`, e.key(alice, "user:read")).refused(403, "authentication_error", "permission_denied", "")
+		e.do("PATCH", "/api/users/@me", `{"last_name":"x"}`, e.key(alice, "user:write"), header("If-Match", `"1"`)).refused(412, "invalid_request", "precondition_failed", "")
+	})
+}
+
+func TestPasswordChangeEndsOtherSessions(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		own, other := e.session(alice, 0), e.session(alice, 0)
+		body := `{"password":"mighty-strong-secure-1337!!","current_password":"` + password + `"}`
+		e.do("PATCH", "/api/users/@me", `{"password":"mighty-strong-secure-1337!!","current_password":"wrong"}`, own).invalid("incorrect_password", "current_password")
+		r := e.do("PATCH", "/api/users/@me", body, own).ok(200)
+		e.do("GET", "/api/users/@me", "", own).refused(401, "authentication_error", "not_authenticated", "")
+		e.do("GET", "/api/users/@me", "", other).refused(401, "authentication_error", "not_authenticated", "")
+		cookie, _, _ := strings.Cut(r.header.Get("Set-Cookie"), ";")
+		e.do("GET", "/api/users/@me", "", header("Cookie", cookie)).ok(200)
+		e.do("POST", "/api/login", `{"email":"ALICE@example.com","password":" mighty-strong-secure-1337!! "}`).ok(200)
+		e.do("POST", "/api/login", `{"email":"alice@example.com","password":"`+password+`"}`).invalid("invalid_credentials", "")
+	})
+}
+
+func TestTargets(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice, boss, gone := e.user("alice"), e.user("boss", staff), e.user("gone", inactive)
+		for _, id := range []string{boss.UUID.String(), "0190c0de-0000-7000-8000-000000000000", "x", "1"} {
+			e.do("GET", "/api/users/"+id, "", e.session(alice, 0)).refused(403, "authentication_error", "permission_denied", "")
+		}
+		for _, id := range []string{gone.UUID.String(), "0190c0de-0000-7000-8000-000000000000", "x", "1"} {
+			e.do("GET", "/api/users/"+id, "", e.session(boss, 0)).refused(404, "invalid_request", "not_found", "")
+		}
+		e.do("GET", "/api/users/"+alice.UUID.String(), "", e.session(boss, 0)).ok(200).has("email", `"alice@example.com"`)
+		e.do("GET", "/api/users/a.b", "").refused(404, "invalid_request", "not_found", "")
+		e.do("GET", "/api/users", "", e.session(boss, 0)).ok(200).has("count", "2")
+		e.do("GET", "/api/users?email=boss@example.com", "", e.session(alice, 0)).ok(200).has("count", "0").has("results", "[]")
+		e.do("GET", "/api/users/?limit=1", "", e.session(boss, 0)).ok(200).has("next", `"https://app.example.com/api/users/?limit=1\u0026offset=1"`)
+	})
+}
+
+func TestMethodsAndCredentials(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		key, fresh, stale := e.key(alice, "*"), e.session(alice, 0), e.session(alice, 3*time.Hour)
+		e.do("POST", "/api/users/", "{}").refused(401, "authentication_error", "not_authenticated", "")
+		e.do("POST", "/api/users/", "{}", key).refused(403, "authentication_error", "permission_denied", "")
+		e.do("POST", "/api/users/", "{}", stale).refused(403, "authentication_error", "sensitive_action_required_reauth", "")
+		e.do("POST", "/api/users/", "{}", fresh).refused(405, "invalid_request", "method_not_allowed", "")
+		e.do("PATCH", "/api/users/", "{}", key).refused(405, "invalid_request", "method_not_allowed", "")
+		e.do("DELETE", "/api/users/@me", "", key).refused(401, "authentication_error", "not_authenticated", "")
+		e.do("DELETE", "/api/users/@me", "", key, fresh).refused(401, "authentication_error", "not_authenticated", "")
+		e.do("GET", "/api/users/@me", "", fresh, header("Authorization", "Bearer phx_wrong")).refused(401, "authentication_error", "authentication_failed", "")
+		e.do("GET", "/api/users/@me", "", fresh, header("Authorization", "Basic eA==")).refused(401, "authentication_error", "not_authenticated", "")
+		e.do("GET", "/api/users/@me", "", fresh, header("Accept", "text/html")).refused(406, "invalid_request", "not_acceptable", "")
+		e.do("PATCH", "/api/users/@me", "{}", fresh, header("Sec-Fetch-Site", "cross-site")).refused(403, "authentication_error", "permission_denied", "")
+		e.do("PATCH", "/api/users/@me", "{}", fresh, header("Origin", "http://app.example.com")).refused(403, "authentication_error", "permission_denied", "")
+		e.do("HEAD", "/api/users/@me", "", key).ok(200)
+		e.do("OPTIONS", "/api/users/@me", "", key).ok(200)
+		e.do("POST", "/api/users/@me/hedgehog_config", "{}", fresh).refused(405, "invalid_request", "method_not_allowed", "")
+		o, _ := e.organization("Acme", alice)
+		e.do("DELETE", "/api/users/@me", "", fresh).refused(409, "server_error", "conflict", "")
+		if err := e.api.Users().DeleteMembership(t.Context(), alice.ID, o.ID); err != nil {
+			t.Fatal(err)
+		}
+		e.do("DELETE", "/api/users/@me", "", fresh).ok(204)
+		e.do("GET", "/api/users/@me", "", fresh).refused(401, "authentication_error", "not_authenticated", "")
+	})
+}
+
+func TestHedgehogConfig(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		key := e.key(alice, "user:write")
+		const path = "/api/users/@me/hedgehog_config"
+		for _, c := range []struct{ body, patched, read string }{
+			{`{"color":"red"}`, `{"color":"red"}`, `{"color":"red"}`},
+			{` [1, 2.50] `, `[1,2.50]`, `[1,2.50]`},
+			{`null`, `{}`, `{}`},
+			{`false`, `false`, `{}`},
+		} {
+			if got := e.do("PATCH", path, c.body, key).ok(200).raw; got != c.patched {
+				t.Errorf("PATCH %s: got %s, want %s", c.body, got, c.patched)
+			}
+			if got := e.do("GET", path, "", key).ok(200).raw; got != c.read {
+				t.Errorf("GET after %s: got %s, want %s", c.body, got, c.read)
+			}
+		}
+	})
+}
+
+func TestKeys(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		fresh := e.session(alice, 0)
+		const path = "/api/personal_api_keys/"
+		body := `{"label":"CI","scopes":["user:read"],"scoped_teams":[],"scoped_organizations":[]}`
+		r := e.do("POST", path, body, fresh).ok(201)
+		made := r.json()
+		bearer := header("Authorization", "Bearer "+made["value"].(string))
+		e.do("GET", "/api/users/@me", "", bearer).ok(200)
+		e.do("GET", path+"@current", "", bearer).ok(200).has("value", "null").has("last_used_at", `"2026-05-01T12:00:00.123456Z"`)
+		e.do("GET", path, "", bearer).refused(403, "authentication_error", "permission_denied", "")
+		for _, c := range []struct{ body, code, attr string }{
+			{`{}`, "required", "label"},
+			{`{"label":"x","scopes":[],"scoped_teams":[],"scoped_organizations":[]}`, "empty", "scopes"},
+			{`{"label":"x","scopes":["user:admin"],"scoped_teams":[],"scoped_organizations":[]}`, "invalid_input", "scopes"},
+			{`{"label":"x","scopes":"user:read","scoped_teams":[],"scoped_organizations":[]}`, "not_a_list", "scopes"},
+			{`{"label":"x","scopes":["*"],"scoped_teams":[99],"scoped_organizations":[]}`, "invalid_input", "scoped_teams"},
+		} {
+			e.do("POST", path, c.body, fresh).invalid(c.code, c.attr)
+		}
+		id := made["id"].(string)
+		rolled := e.do("POST", path+id+"/roll", "", fresh).ok(200).json()
+		e.do("GET", "/api/users/@me", "", bearer).refused(401, "authentication_error", "authentication_failed", "")
+		bearer = header("Authorization", "Bearer "+rolled["value"].(string))
+		e.do("GET", "/api/users/@me", "", bearer).ok(200)
+		e.do("DELETE", path+id, "", fresh).ok(204)
+		e.do("GET", "/api/users/@me", "", bearer).refused(401, "authentication_error", "authentication_failed", "")
+		for range 10 {
+			e.do("POST", path, body, fresh).ok(201)
+		}
+		e.do("POST", path, body, fresh).invalid("invalid_input", "")
+		e.do("GET", path+"unknown", "", fresh).refused(404, "invalid_request", "not_found", "")
+	})
+}
+
+func TestLimits(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		fresh := e.session(alice, 0)
+		for range 5 {
+			e.do("PATCH", "/api/users/@me", `{"theme_mode":"dark","current_password":"x"}`, fresh).ok(200)
+		}
+		r := e.do("PATCH", "/api/users/@me", `{"theme_mode":"dark","current_password":"x"}`, fresh)
+		r.refused(429, "throttled_error", "throttled", "")
+		if r.header.Get("Retry-After") != "60" {
+			t.Errorf("Retry-After is %q, want 60", r.header.Get("Retry-After"))
+		}
+		e.advance(time.Minute)
+		e.do("PATCH", "/api/users/@me", `{"theme_mode":"dark","current_password":"x"}`, fresh).ok(200)
+		for range 30 {
+			e.do("POST", "/api/login", `{"email":"alice@example.com","password":"wrong"}`).invalid("invalid_credentials", "")
+		}
+		right := `{"email":"alice@example.com","password":"` + password + `"}`
+		e.do("POST", "/api/login", right).refused(403, "authentication_error", "too_many_failed_attempts", "")
+		e.do("POST", "/api/login", right, func(r *http.Request) { r.RemoteAddr = "192.0.2.9:1" }).ok(200)
+		e.advance(10 * time.Minute)
+		e.do("POST", "/api/login", right).ok(200)
+	})
+}
+
+func TestIdentityChangeByKey(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		e.user("bob")
+		key := e.key(alice, "user:write")
+		for _, address := range []string{"bob@example.com", "free@example.com"} {
+			e.do("PATCH", "/api/users/@me", `{"email":"`+address+`"}`, key).invalid("required", "current_password")
+			e.do("PATCH", "/api/users/@me", `{"email":"`+address+`","current_password":"x"}`, key).invalid("incorrect_password", "current_password")
+		}
+		e.do("PATCH", "/api/users/@me", `{"email":"new@example.com","current_password":"`+password+`"}`, key).ok(200).has("email", `"new@example.com"`)
+		none := e.user("none", noPassword)
+		e.do("PATCH", "/api/users/@me", `{"email":"x@example.com"}`, e.key(none, "*")).refused(403, "authentication_error", "permission_denied", "")
+	})
+}
+
+func TestScenePersonalisation(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		e.organization("Acme", alice)
+		fresh := e.session(alice, 3*time.Hour)
+		e.do("GET", "/api/users/@me", "", fresh).ok(200)
+		const path = "/api/users/@me/scene_personalisation"
+		for _, c := range []struct{ body, code, attr string }{
+			{`{"scene":"s","dashboard":9}`, "does_not_exist", "dashboard"},
+			{`{"scene":"s","dashboard":{}}`, "incorrect_type", "dashboard"},
+			{`{"scene":"s","dashboard":2}`, "invalid_input", "dashboard"},
+			{`{"scene":"s","dashboard":null}`, "null", "dashboard"},
+			{`{"scene":" ","dashboard":1}`, "blank", "scene"},
+			{`{"scene":"s"}`, "invalid_input", ""},
+			{`{}`, "invalid_input", ""},
+		} {
+			e.do("POST", path, c.body, fresh).invalid(c.code, c.attr)
+		}
+		e.do("POST", path, `{"scene":"s","dashboard":"1"}`, fresh).ok(200).has("scene_personalisation", `[{"dashboard":1,"scene":"s"}]`)
+		e.do("POST", path, `{"scene":"s","dashboard":1}`, e.key(alice, "*")).refused(403, "authentication_error", "permission_denied", "")
+	})
+}
+
+func TestOnboardingReviewAndIntros(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		fresh, key := e.session(alice, 0), e.key(alice, "user:write")
+		e.do("GET", "/api/users/@me", "", fresh).has("requires_credential_review", "true")
+		e.do("POST", "/api/users/@me/credentials_review_complete", "", key).refused(401, "authentication_error", "not_authenticated", "")
+		e.do("POST", "/api/users/@me/credentials_review_complete/", "", fresh).ok(204)
+		e.do("GET", "/api/users/@me", "", fresh).has("requires_credential_review", "false")
+		e.do("POST", "/api/users/@me/onboarding/skip", `{}`, fresh).invalid("required", "reason")
+		e.do("POST", "/api/users/@me/onboarding/skip", `{"reason":"delegated"}`, fresh).invalid("invalid_choice", "reason")
+		e.do("POST", "/api/users/@me/onboarding/skip", `{"reason":"later"}`, fresh).ok(200).has("onboarding_skipped_reason", `"later"`)
+		e.do("PATCH", "/api/users/@me/product_intro_seen", `{"product_key":"logs"}`, key).ok(200).has("logs", "true")
+		if got := e.do("PATCH", "/api/users/@me/product_intro_seen", `{"product_key":"logs","seen":false}`, key).ok(200).raw; got != `{"logs":false}` {
+			t.Errorf("got %s", got)
+		}
+		if err := e.api.Users().SaveIdentity(t.Context(), users.Identity{UserID: alice.ID, Provider: "github", Subject: "1", Login: "octocat"}); err != nil {
+			t.Fatal(err)
+		}
+		e.do("GET", "/api/users/@me/github_login", "", key).ok(200).has("github_login", `"octocat"`)
+	})
+}

@@ -1,0 +1,209 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/storage/memory"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// envelope reports what is wrong with an error body of contract section 1.1.
+func envelope(raw string) error {
+	var m map[string]any
+	d := json.NewDecoder(strings.NewReader(raw))
+	if err := d.Decode(&m); err != nil {
+		return fmt.Errorf("body %q: %w", raw, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("body %q goes on after the object", raw)
+	}
+	if len(m) != 4 || !utf8.ValidString(raw) {
+		return fmt.Errorf("body %q has %d members, want 4, in UTF-8", raw, len(m))
+	}
+	for _, name := range []string{"type", "code", "detail"} {
+		if s, ok := m[name].(string); !ok || s == "" {
+			return fmt.Errorf("body %q: %s is %v", raw, name, m[name])
+		}
+	}
+	attr, sent := m["attr"]
+	if _, ok := attr.(string); !sent || attr != nil && !ok {
+		return fmt.Errorf("body %q: attr is %v", raw, attr)
+	}
+	return nil
+}
+
+// fuzzEnv is an API on a memory store with Alice, who is staff, and a logger
+// that keeps what would be hidden behind a 500.
+type fuzzEnv struct {
+	api    *httpapi.API
+	cookie option
+	key    option
+}
+
+func newFuzzEnv(f *testing.F) *fuzzEnv {
+	f.Helper()
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	api, err := httpapi.New(memory.New(), httpapi.Config{PublicURL: "https://app.example.com", Now: func() time.Time { return now },
+		Auth: auth.Config{PasswordCost: cheap}, Dashboards: users.DashboardMap{1: 1}})
+	if err != nil {
+		f.Fatalf("httpapi.New: %v", err)
+	}
+	u := users.New()
+	u.Email, u.IsStaff = "alice@example.com", true
+	if u, err = api.Auth().CreateUser(f.Context(), u, ""); err != nil {
+		f.Fatalf("create user: %v", err)
+	}
+	token, err := api.Auth().StartSession(f.Context(), u.ID, auth.StartOptions{})
+	if err != nil {
+		f.Fatalf("start session: %v", err)
+	}
+	value, err := api.Auth().NewAPIKeyValue()
+	if err != nil {
+		f.Fatalf("new key: %v", err)
+	}
+	if _, err := api.Auth().SaveAPIKey(f.Context(), auth.APIKey{UserID: u.ID, Label: "test", Scopes: []string{"*"}}, value); err != nil {
+		f.Fatalf("save key: %v", err)
+	}
+	return &fuzzEnv{api, header("Cookie", "sessionid="+string(token)), header("Authorization", "Bearer "+string(value))}
+}
+
+// send makes a request and checks what must hold of every answer.
+func (e *fuzzEnv) send(t *testing.T, r *http.Request, options ...option) *httptest.ResponseRecorder {
+	t.Helper()
+	for _, o := range options {
+		o(r)
+	}
+	w := httptest.NewRecorder()
+	e.api.ServeHTTP(w, r)
+	call := fmt.Sprintf("%s %q", r.Method, r.URL.String())
+	if w.Code >= 500 {
+		t.Errorf("%s: got %d; body %s", call, w.Code, w.Body)
+	}
+	switch {
+	case r.Method == http.MethodHead || w.Code == http.StatusNoContent || w.Code == http.StatusFound:
+		if w.Body.Len() > 0 {
+			t.Errorf("%s: got %d with body %s", call, w.Code, w.Body)
+		}
+	case w.Code >= 400:
+		if err := envelope(w.Body.String()); err != nil {
+			t.Errorf("%s: status %d: %v", call, w.Code, err)
+		}
+	case !json.Valid(w.Body.Bytes()):
+		t.Errorf("%s: status %d, body is not JSON: %s", call, w.Code, w.Body)
+	}
+	return w
+}
+
+func FuzzPatch(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `null`, `[]`, `"x"`, `0`, ` `, `{"a":{"b":1,"b":2}}`, "\ufeff{}", `{"first_name":"\ud800"}`, `{"email":"bob@example.com"}`,
+		`{"notification_settings":{"realtime_notifications_disabled":{"comment_mention":{"1":true}}}}`,
+		`{"notification_settings":{"data_pipeline_error_threshold":1e400}}`, `{"set_current_team":1e3}`, `{"hedgehog_config":{"a":[1,2.50,-0]}}`,
+		`{"is_staff":"yes","theme_mode":"","toolbar_mode":null}`, `{"password":"x","current_password":"y"}`, `{"label":"x","scopes":["*"]}`,
+		`{"product_key":"logs","seen":false}`, `{"scene":"s","dashboard":1}`, `{"reason":"later","step_at_skip":"x"}`,
+		`{"events_column_config":"` + strings.Repeat("x", 70_000) + `"}`, strings.Repeat("[", 100), `{"first_name":"` + "\xff" + `"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	e := newFuzzEnv(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, target := range [][2]string{
+			{"PATCH", "/api/users/@me"}, {"PUT", "/api/users/@me/"}, {"PATCH", "/api/users/@me/hedgehog_config"}, {"POST", "/api/users/@me/scene_personalisation"},
+			{"PATCH", "/api/users/@me/product_intro_seen"}, {"POST", "/api/users/@me/onboarding/skip"}, {"POST", "/api/personal_api_keys"},
+		} {
+			for _, caller := range []option{e.cookie, e.key} {
+				r := httptest.NewRequest(target[0], "http://internal.example"+target[1], bytes.NewReader(body))
+				w := e.send(t, r, header("Content-Type", "application/json"), caller)
+				if !json.Valid(body) && len(body) > 0 && w.Code < 400 {
+					t.Errorf("%v accepted %q, which is not JSON", target, body)
+				}
+			}
+		}
+		// Whatever was stored can be shown.
+		w := e.send(t, httptest.NewRequest("GET", "http://internal.example/api/users/@me", nil), e.key)
+		if w.Code != 200 {
+			t.Errorf("GET after PATCH %q: got %d", body, w.Code)
+		}
+	})
+}
+
+func FuzzPath(f *testing.F) {
+	for _, seed := range []string{"/", "/api/users", "/api/users/", "/api/users/@me", "/api/users/%40me", "/api/users/@me%2f", "/api/users/../users", "//api/users",
+		"/api/users/a.b", "/api/users/%00", "/api/users/%ff/github_login", "/api/personal_api_keys/@current", "/api/users/{user}", "/api/users/@me/./", "/logout?next=//x", "*", ""} {
+		for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS", "CONNECT", "PURGE"} {
+			f.Add(method, seed)
+		}
+	}
+	e := newFuzzEnv(f)
+	f.Fuzz(func(t *testing.T, method, path string) {
+		if method == http.MethodDelete || strings.Contains(path, "logout") && method == http.MethodPost {
+			t.Skip("ends the account or the session that the rest of the run needs")
+		}
+		// httptest.NewRequest panics on what a server would never pass on.
+		u, err := url.ParseRequestURI("http://internal.example" + path)
+		if err != nil {
+			t.Skip("no path")
+		}
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://internal.example/", nil)
+		if err != nil {
+			t.Skip("no method")
+		}
+		r.URL, r.RequestURI, r.Body, r.RemoteAddr = u, path, http.NoBody, "192.0.2.1:1234"
+		for _, caller := range []option{func(*http.Request) {}, e.cookie, e.key} {
+			w := e.send(t, r.Clone(t.Context()), caller)
+			if w.Code >= 300 && w.Code < 400 && w.Code != http.StatusFound || w.Code == http.StatusFound && r.Method != http.MethodPost {
+				t.Errorf("%s %q: got redirect %d to %q", method, path, w.Code, w.Header().Get("Location"))
+			}
+		}
+	})
+}
+
+func FuzzQuery(f *testing.F) {
+	for _, seed := range []string{"", "limit=1&offset=1", "limit=-1", "limit=99999999999999999999", "offset=2147483647", "email=a%ff", "email=%00", "is_staff=TRUE",
+		"limit=1;offset=2", "%zz", "limit=1&limit=2", "next=%0d%0aX:1", "email=' or 1=1 --", "&&&==&", "limit=%EF%BC%91", "limit=2147483647&offset=2147483647"} {
+		f.Add(seed)
+	}
+	e := newFuzzEnv(f)
+	f.Fuzz(func(t *testing.T, query string) {
+		for _, path := range []string{"/api/users", "/api/users/", "/api/users/@me", "/api/personal_api_keys/@current"} {
+			r := httptest.NewRequest("GET", "http://internal.example"+path, nil)
+			r.URL.RawQuery = query
+			w := e.send(t, r, e.key)
+			if w.Code != 200 || !strings.HasPrefix(path, "/api/users") || strings.HasSuffix(path, "@me") {
+				continue
+			}
+			var page struct {
+				Count          int
+				Next, Previous *string
+				Results        []any
+			}
+			if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil {
+				t.Fatalf("%s?%s: %v", path, query, err)
+			}
+			if page.Count > 1 || len(page.Results) > page.Count {
+				t.Errorf("%s?%s: %d results of %d", path, query, len(page.Results), page.Count)
+			}
+			for _, link := range []*string{page.Next, page.Previous} {
+				if link == nil {
+					continue
+				}
+				if u, err := url.Parse(*link); err != nil || u.Host != "app.example.com" || u.Path != path {
+					t.Errorf("%s?%s: link %q, %v", path, query, *link, err)
+				}
+			}
+		}
+	})
+}

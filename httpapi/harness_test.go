@@ -1,0 +1,253 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/storage"
+	"github.com/hedgerow-dev/hedgerow/storage/memory"
+	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// env is an API on a fresh store, with a clock that moves when told.
+type env struct {
+	t     *testing.T
+	api   *httpapi.API
+	store storage.Storage
+
+	mu   sync.Mutex
+	time time.Time
+	mail []auth.Message
+}
+
+const password = "testpassword12345"
+
+// cheap makes password hashing fast enough for tests.
+var cheap = auth.Cost{KiB: 8, Passes: 1}
+
+// each runs a test on every store. configure may be nil.
+func each(t *testing.T, configure func(*httpapi.Config), fn func(t *testing.T, e *env)) {
+	t.Helper()
+	for name, open := range map[string]func(t *testing.T) storage.Storage{
+		"memory": func(*testing.T) storage.Storage { return memory.New() },
+		"sqlite": func(t *testing.T) storage.Storage {
+			st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"))
+			if err != nil {
+				t.Fatalf("open store: %v", err)
+			}
+			return st
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := &env{t: t, store: open(t), time: time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)}
+			config := httpapi.Config{PublicURL: "https://app.example.com", Now: e.now, Auth: auth.Config{PasswordCost: cheap},
+				Dashboards: users.DashboardMap{1: 1, 2: 2}}
+			if configure != nil {
+				configure(&config)
+			}
+			var err error
+			if e.api, err = httpapi.New(e.store, config); err != nil {
+				t.Fatalf("httpapi.New: %v", err)
+			}
+			t.Cleanup(func() {
+				// The test's own context is done by now.
+				if err := e.api.Auth().Flush(context.Background()); err != nil {
+					t.Errorf("Flush: %v", err)
+				}
+				if err := e.store.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			})
+			fn(t, e)
+		})
+	}
+}
+
+func (e *env) now() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.time
+}
+
+func (e *env) advance(d time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.time = e.time.Add(d)
+}
+
+// Send captures mail.
+func (e *env) Send(_ context.Context, m auth.Message) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mail = append(e.mail, m)
+	return nil
+}
+
+// user stores NAME@example.com with the usual password.
+func (e *env) user(name string, change ...func(*users.User)) users.User {
+	e.t.Helper()
+	u := users.New()
+	u.Email, u.FirstName, u.IsEmailVerified = name+"@example.com", strings.ToUpper(name[:1])+name[1:], users.Some(true)
+	hash, err := e.api.Auth().HashPassword(e.t.Context(), password)
+	if err != nil {
+		e.t.Fatalf("hash password: %v", err)
+	}
+	u.PasswordHash = hash
+	for _, c := range change {
+		c(&u)
+	}
+	if u, err = e.api.Auth().CreateUser(e.t.Context(), u, ""); err != nil {
+		e.t.Fatalf("create user %s: %v", name, err)
+	}
+	return u
+}
+
+func staff(u *users.User)      { u.IsStaff = true }
+func inactive(u *users.User)   { u.IsActive = false }
+func noPassword(u *users.User) { u.PasswordHash = "" }
+
+// organization stores an organization with one team and these members.
+func (e *env) organization(name string, members ...users.User) (users.Organization, users.Team) {
+	e.t.Helper()
+	o := users.NewOrganization()
+	o.Name = name
+	o, err := e.api.Users().SaveOrganization(e.t.Context(), o)
+	if err != nil {
+		e.t.Fatalf("save organization: %v", err)
+	}
+	team, err := e.api.Users().SaveTeam(e.t.Context(), users.Team{OrganizationID: o.ID, Name: name + " team", APIToken: "phc_" + name})
+	if err != nil {
+		e.t.Fatalf("save team: %v", err)
+	}
+	for _, m := range members {
+		if err := e.api.Users().SaveMembership(e.t.Context(), users.Membership{UserID: m.ID, OrganizationID: o.ID, Level: users.LevelMember}); err != nil {
+			e.t.Fatalf("save membership: %v", err)
+		}
+	}
+	return o, team
+}
+
+// session signs in u some time ago.
+func (e *env) session(u users.User, age time.Duration) option {
+	e.t.Helper()
+	token, err := e.api.Auth().StartSession(e.t.Context(), u.ID, auth.StartOptions{Age: age})
+	if err != nil {
+		e.t.Fatalf("start session: %v", err)
+	}
+	return header("Cookie", "sessionid="+string(token))
+}
+
+// key makes an API key of u.
+func (e *env) key(u users.User, scopes ...string) option {
+	e.t.Helper()
+	value, err := e.api.Auth().NewAPIKeyValue()
+	if err != nil {
+		e.t.Fatalf("new key: %v", err)
+	}
+	if _, err := e.api.Auth().SaveAPIKey(e.t.Context(), auth.APIKey{UserID: u.ID, Label: "test", Scopes: scopes}, value); err != nil {
+		e.t.Fatalf("save key: %v", err)
+	}
+	return header("Authorization", "Bearer "+string(value))
+}
+
+// option adjusts a request.
+type option func(*http.Request)
+
+func header(name, value string) option {
+	return func(r *http.Request) { r.Header.Add(name, value) }
+}
+
+// reply is an answer.
+type reply struct {
+	t      *testing.T
+	call   string
+	status int
+	header http.Header
+	raw    string
+}
+
+// do sends a request. A body that is not "" is sent as JSON.
+func (e *env) do(method, path, body string, options ...option) reply {
+	e.t.Helper()
+	r := httptest.NewRequest(method, "http://internal.example"+path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, o := range options {
+		o(r)
+	}
+	w := httptest.NewRecorder()
+	e.api.ServeHTTP(w, r)
+	return reply{e.t, method + " " + path + " " + body, w.Code, w.Header(), w.Body.String()}
+}
+
+// ok fails the test unless the status is as given.
+func (r reply) ok(status int) reply {
+	r.t.Helper()
+	if r.status != status {
+		r.t.Errorf("%s: got status %d, want %d; body %s", r.call, r.status, status, r.raw)
+	}
+	return r
+}
+
+// refused fails the test unless the answer is this error; attr "" is null.
+func (r reply) refused(status int, typ, code, attr string) {
+	r.t.Helper()
+	var got struct {
+		Type, Code, Detail string
+		Attr               *string
+	}
+	d := json.NewDecoder(strings.NewReader(r.raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&got); err != nil {
+		r.t.Errorf("%s: status %d, body %q is no error object: %v", r.call, r.status, r.raw, err)
+		return
+	}
+	gotAttr := ""
+	if got.Attr != nil {
+		gotAttr = *got.Attr
+	}
+	if r.status != status || got.Type != typ || got.Code != code || gotAttr != attr {
+		r.t.Errorf("%s: got %d %s/%s attr %q, want %d %s/%s attr %q", r.call, r.status, got.Type, got.Code, gotAttr, status, typ, code, attr)
+	}
+}
+
+// invalid is refused for a 400 validation_error.
+func (r reply) invalid(code, attr string) {
+	r.t.Helper()
+	r.refused(http.StatusBadRequest, "validation_error", code, attr)
+}
+
+// json decodes the body.
+func (r reply) json() map[string]any {
+	r.t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal([]byte(r.raw), &m); err != nil {
+		r.t.Fatalf("%s: status %d, body %q: %v", r.call, r.status, r.raw, err)
+	}
+	return m
+}
+
+// has fails the test unless a member of the body has this JSON value.
+func (r reply) has(member, want string) reply {
+	r.t.Helper()
+	got, err := json.Marshal(r.json()[member])
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if string(got) != want {
+		r.t.Errorf("%s: %s is %s, want %s", r.call, member, got, want)
+	}
+	return r
+}

@@ -1,0 +1,93 @@
+package httpapi_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/hedgerow-dev/hedgerow/"
+
+// may says which packages of ours a package may import. Examples may import
+// anything; a package that is missing here fails.
+var may = map[string][]string{
+	"users":                     nil,
+	"auth":                      {"users", "auth/internal/zxcvbn"},
+	"auth/internal/zxcvbn":      nil,
+	"storage":                   {"users", "auth"},
+	"storage/memory":            {"users", "auth", "storage"},
+	"storage/internal/sqlstore": {"users", "auth", "storage"},
+	"storage/storagetest":       {"users", "auth", "storage"},
+	"storage/sqlite":            {"users", "storage", "storage/internal/sqlstore"},
+	"httpapi":                   {"users", "auth", "storage"},
+}
+
+// only says where a library may be imported, by the beginning of its path.
+var only = map[string][]string{
+	"net/http":                      {"httpapi"},
+	"database/sql":                  {"storage/internal/sqlstore", "storage/sqlite"},
+	"golang.org/x/crypto":           {"auth"},
+	"golang.org/x/net":              {"users", "auth"},
+	"golang.org/x/text":             {"users", "auth"},
+	"github.com/go-json-experiment": {"httpapi"},
+	"github.com/jmoiron/sqlx":       {"storage/internal/sqlstore", "storage/sqlite"},
+	"github.com/pressly/goose":      {"storage/internal/sqlstore", "storage/sqlite"},
+	"modernc.org/sqlite":            {"storage/sqlite"},
+	"html/template":                 {},
+	"text/template":                 {},
+	"github.com/google/uuid":        {"users", "auth", "storage/memory", "storage/internal/sqlstore", "storage/storagetest", "httpapi"},
+	"github.com/hedgerow-dev/hedgerow/storage/storagetest": {},
+}
+
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list"}, args...)...)
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list %v: %v", args, err)
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+func TestImports(t *testing.T) {
+	for _, line := range goList(t, "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
+		fields := strings.Fields(line)
+		name := strings.TrimPrefix(fields[0], module)
+		if strings.HasPrefix(name, "examples/") {
+			continue
+		}
+		allowed, ok := may[name]
+		if !ok {
+			t.Errorf("package %s is in no table", name)
+		}
+		for _, path := range fields[1:] {
+			if ours, ok := strings.CutPrefix(path, module); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s", name, ours)
+			}
+			for library, homes := range only {
+				if (path == library || strings.HasPrefix(path, library+"/") && library != "net/http" && library != "database/sql") && !slices.Contains(homes, name) {
+					t.Errorf("%s imports %s", name, path)
+				}
+			}
+		}
+	}
+}
+
+// TestReach guards what a host compiles that imports a package.
+func TestReach(t *testing.T) {
+	for name, forbidden := range map[string][]string{
+		"users":          {"net/http", "database/sql", "encoding/gob", "html/template", "text/template"},
+		"auth":           {"net/http", "database/sql", "html/template", "text/template"},
+		"storage/memory": {"net/http", "database/sql", "html/template", "text/template"},
+		"httpapi":        {"database/sql", "modernc.org/sqlite", "html/template", "text/template"},
+	} {
+		deps := goList(t, "-deps", "./"+name)
+		for _, path := range forbidden {
+			if slices.Contains(deps, path) {
+				t.Errorf("%s reaches %s", name, path)
+			}
+		}
+	}
+}

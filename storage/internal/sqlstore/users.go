@@ -1,0 +1,196 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// userRow is a row of users. EmailFolded is computed and not read.
+type userRow struct {
+	ID                      int64            `db:"id"`
+	UUID                    uuid.UUID        `db:"uuid"`
+	DistinctID              string           `db:"distinct_id"`
+	Version                 int64            `db:"version"`
+	DateJoined              stamp            `db:"date_joined"`
+	LastLogin               stamp            `db:"last_login"`
+	IsActive                bool             `db:"is_active"`
+	IsStaff                 bool             `db:"is_staff"`
+	FirstName               string           `db:"first_name"`
+	LastName                string           `db:"last_name"`
+	Email                   string           `db:"email"`
+	EmailFolded             string           `db:"email_folded"`
+	PendingEmail            string           `db:"pending_email"`
+	IsEmailVerified         sql.Null[bool]   `db:"is_email_verified"`
+	PasswordHash            string           `db:"password_hash"`
+	CurrentOrganization     uuid.NullUUID    `db:"current_organization"`
+	CurrentTeam             sql.Null[int64]  `db:"current_team"`
+	NotificationSettings    string           `db:"notification_settings"`
+	AnonymizeData           sql.Null[bool]   `db:"anonymize_data"`
+	AllowImpersonation      sql.Null[bool]   `db:"allow_impersonation"`
+	ToolbarMode             sql.Null[string] `db:"toolbar_mode"`
+	EventsColumnConfig      string           `db:"events_column_config"`
+	HasSeenProductIntroFor  string           `db:"has_seen_product_intro_for"`
+	ThemeMode               sql.Null[string] `db:"theme_mode"`
+	HedgehogConfig          string           `db:"hedgehog_config"`
+	AllowSidebarSuggestions sql.Null[bool]   `db:"allow_sidebar_suggestions"`
+	ShortcutPosition        sql.Null[string] `db:"shortcut_position"`
+	RoleAtOrganization      sql.Null[string] `db:"role_at_organization"`
+	HasTOTP                 bool             `db:"has_totp"`
+	HasVerifiedPasskey      bool             `db:"has_verified_passkey"`
+	PasskeysEnabledFor2FA   sql.Null[bool]   `db:"passkeys_enabled_for_2fa"`
+	CredentialsReviewedAt   stamp            `db:"credentials_reviewed_at"`
+	SkippedAt               stamp            `db:"onboarding_skipped_at"`
+	SkippedReason           string           `db:"onboarding_skipped_reason"`
+	SkippedOrganization     uuid.NullUUID    `db:"onboarding_skipped_organization"`
+}
+
+// userColumns are all columns but id and version, which the database sets.
+var userColumns = []string{
+	"uuid", "distinct_id", "date_joined", "last_login", "is_active", "is_staff", "first_name", "last_name", "email", "email_folded",
+	"pending_email", "is_email_verified", "password_hash", "current_organization", "current_team", "notification_settings",
+	"anonymize_data", "allow_impersonation", "toolbar_mode", "events_column_config", "has_seen_product_intro_for", "theme_mode",
+	"hedgehog_config", "allow_sidebar_suggestions", "shortcut_position", "role_at_organization", "has_totp", "has_verified_passkey",
+	"passkeys_enabled_for_2fa", "credentials_reviewed_at", "onboarding_skipped_at", "onboarding_skipped_reason",
+	"onboarding_skipped_organization",
+}
+
+var (
+	selectUser = "select u.id, u.version, u." + strings.Join(userColumns, ", u.") + " from users u "
+	insertUser = "insert into users (version, " + strings.Join(userColumns, ", ") + ") values (1, :" + strings.Join(userColumns, ", :") + ") returning id"
+	updateUser = func() string {
+		var b strings.Builder
+		b.WriteString("update users set version = version + 1")
+		for _, c := range userColumns {
+			b.WriteString(", " + c + " = :" + c)
+		}
+		return b.String() + " where id = :id returning version"
+	}()
+)
+
+func rowOf(u users.User) userRow {
+	return userRow{
+		ID: int64(u.ID), UUID: u.UUID, DistinctID: u.DistinctID, Version: u.Version, DateJoined: stamp(u.DateJoined),
+		LastLogin: stamp(u.LastLogin), IsActive: u.IsActive, IsStaff: u.IsStaff, FirstName: u.FirstName, LastName: u.LastName,
+		Email: u.Email, EmailFolded: users.FoldEmail(u.Email), PendingEmail: u.PendingEmail, IsEmailVerified: null(u.IsEmailVerified),
+		PasswordHash: string(u.PasswordHash), CurrentOrganization: nullID(u.CurrentOrganization),
+		CurrentTeam:          sql.Null[int64]{V: int64(u.CurrentTeam), Valid: u.CurrentTeam != 0},
+		NotificationSettings: string(u.NotificationSettings), AnonymizeData: null(u.AnonymizeData),
+		AllowImpersonation: null(u.AllowImpersonation), ToolbarMode: null(u.ToolbarMode), EventsColumnConfig: string(u.EventsColumnConfig),
+		HasSeenProductIntroFor: string(u.HasSeenProductIntroFor), ThemeMode: null(u.ThemeMode), HedgehogConfig: string(u.HedgehogConfig),
+		AllowSidebarSuggestions: null(u.AllowSidebarSuggestions), ShortcutPosition: null(u.ShortcutPosition),
+		RoleAtOrganization: null(u.RoleAtOrganization), HasTOTP: u.HasTOTP, HasVerifiedPasskey: u.HasVerifiedPasskey,
+		PasskeysEnabledFor2FA: null(u.PasskeysEnabledFor2FA), CredentialsReviewedAt: stamp(u.CredentialsReviewedAt),
+		SkippedAt: stamp(u.OnboardingSkippedAt), SkippedReason: u.OnboardingSkippedReason,
+		SkippedOrganization: nullID(u.OnboardingSkippedOrganization),
+	}
+}
+
+func (r userRow) user() (users.User, error) {
+	return users.User{
+		ID: users.ID(r.ID), UUID: r.UUID, DistinctID: r.DistinctID, Version: r.Version, DateJoined: timeOf(r.DateJoined),
+		LastLogin: timeOf(r.LastLogin), IsActive: r.IsActive, IsStaff: r.IsStaff, FirstName: r.FirstName, LastName: r.LastName,
+		Email: r.Email, PendingEmail: r.PendingEmail, IsEmailVerified: unnull(r.IsEmailVerified),
+		PasswordHash: users.Secret(r.PasswordHash), CurrentOrganization: r.CurrentOrganization.UUID, CurrentTeam: users.TeamID(r.CurrentTeam.V),
+		NotificationSettings: users.JSON(r.NotificationSettings), AnonymizeData: unnull(r.AnonymizeData),
+		AllowImpersonation: unnull(r.AllowImpersonation), ToolbarMode: unnull(r.ToolbarMode),
+		EventsColumnConfig: users.JSON(r.EventsColumnConfig), HasSeenProductIntroFor: users.JSON(r.HasSeenProductIntroFor),
+		ThemeMode: unnull(r.ThemeMode), HedgehogConfig: users.JSON(r.HedgehogConfig),
+		AllowSidebarSuggestions: unnull(r.AllowSidebarSuggestions), ShortcutPosition: unnull(r.ShortcutPosition),
+		RoleAtOrganization: unnull(r.RoleAtOrganization), HasTOTP: r.HasTOTP, HasVerifiedPasskey: r.HasVerifiedPasskey,
+		PasskeysEnabledFor2FA: unnull(r.PasskeysEnabledFor2FA), CredentialsReviewedAt: timeOf(r.CredentialsReviewedAt),
+		OnboardingSkippedAt: timeOf(r.SkippedAt), OnboardingSkippedReason: r.SkippedReason,
+		OnboardingSkippedOrganization: r.SkippedOrganization.UUID,
+	}, nil
+}
+
+func (r reader) User(ctx context.Context, id users.ID) (users.User, error) {
+	return one(ctx, r, "read user", userRow.user, selectUser+"where id = $1"+r.lock, id)
+}
+
+func (r reader) UserByUUID(ctx context.Context, id uuid.UUID) (users.User, error) {
+	return one(ctx, r, "read user", userRow.user, selectUser+"where uuid = $1"+r.lock, id)
+}
+
+func (r reader) UserByEmail(ctx context.Context, folded string) (users.User, error) {
+	return one(ctx, r, "read user", userRow.user, selectUser+"where email_folded = $1"+r.lock, folded)
+}
+
+func (t *tx) CreateUser(ctx context.Context, u users.User) (users.User, error) {
+	n, err := t.returning(ctx, "create user", insertUser, rowOf(u))
+	u.ID, u.Version = users.ID(n), 1
+	return u, err
+}
+
+func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
+	n, err := t.returning(ctx, "save user", updateUser, rowOf(u))
+	u.Version = n
+	return u, err
+}
+
+func (t *tx) DeleteUser(ctx context.Context, id users.ID) error {
+	return t.one(ctx, "delete user", "delete from users where id = $1", id)
+}
+
+type identityRow struct {
+	UserID    int64  `db:"user_id"`
+	Provider  string `db:"provider"`
+	Subject   string `db:"subject"`
+	Login     string `db:"login"`
+	CreatedAt stamp  `db:"created_at"`
+}
+
+func (r identityRow) identity() (users.Identity, error) {
+	return users.Identity{UserID: users.ID(r.UserID), Provider: r.Provider, Subject: r.Subject, Login: r.Login, CreatedAt: timeOf(r.CreatedAt)}, nil
+}
+
+func (r reader) Identities(ctx context.Context, user users.ID) ([]users.Identity, error) {
+	return list(ctx, r, "list identities", identityRow.identity,
+		"select user_id, provider, subject, login, created_at from identities where user_id = $1 order by created_at, provider, subject", user)
+}
+
+func (t *tx) SaveIdentity(ctx context.Context, i users.Identity) error {
+	n, err := t.named(ctx, "save identity", `insert into identities (user_id, provider, subject, login, created_at)
+		values (:user_id, :provider, :subject, :login, :created_at)
+		on conflict (provider, subject) do update set login = excluded.login where identities.user_id = excluded.user_id`,
+		identityRow{int64(i.UserID), i.Provider, i.Subject, i.Login, stamp(i.CreatedAt)})
+	if err == nil && n == 0 {
+		return users.ErrConflict
+	}
+	return err
+}
+
+func (t *tx) DeleteIdentity(ctx context.Context, provider, subject string) error {
+	return t.one(ctx, "delete identity", "delete from identities where provider = $1 and subject = $2", provider, subject)
+}
+
+type eventRow struct {
+	ID         int64              `db:"id"`
+	At         stamp              `db:"at"`
+	Actor      int64              `db:"actor"`
+	Credential string             `db:"credential"`
+	Target     int64              `db:"target"`
+	Action     string             `db:"action"`
+	Fields     document[[]string] `db:"fields"`
+}
+
+func (r eventRow) event() (users.Event, error) {
+	return users.Event{ID: r.ID, At: timeOf(r.At), Actor: users.ID(r.Actor), Credential: users.Credential(r.Credential),
+		Target: users.ID(r.Target), Action: r.Action, Fields: r.Fields.v}, nil
+}
+
+func (r reader) Events(ctx context.Context, after int64, limit int) ([]users.Event, error) {
+	return list(ctx, r, "list events", eventRow.event,
+		"select id, at, actor, credential, target, action, fields from events where id > $1 order by id limit $2", after, limit)
+}
+
+func (t *tx) AddEvent(ctx context.Context, e users.Event) error {
+	_, err := t.named(ctx, "add event", `insert into events (at, actor, credential, target, action, fields)
+		values (:at, :actor, :credential, :target, :action, :fields)`,
+		eventRow{0, stamp(e.At), int64(e.Actor), string(e.Credential), int64(e.Target), e.Action, document[[]string]{e.Fields}})
+	return err
+}

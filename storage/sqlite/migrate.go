@@ -1,0 +1,90 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/pressly/goose/v3"
+)
+
+// migrationTable records which migrations ran.
+const migrationTable = "hedgerow_migrations"
+
+// A released migration is never edited.
+//
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// migrate runs what has not run yet, each file in a transaction. SQLite has no
+// lock that spans transactions: of several processes that start at once some
+// fail, and find on looking again that another was faster.
+func migrate(ctx context.Context, db *sqlx.DB) error {
+	p, err := provider(db)
+	if err != nil {
+		return err
+	}
+	const attempts = 10
+	for n := 1; ; n++ {
+		_, failed := p.Up(ctx)
+		if failed == nil {
+			return refuseNewer(ctx, p)
+		}
+		if pending, err := p.HasPending(ctx); err == nil && !pending {
+			return refuseNewer(ctx, p)
+		}
+		if n == attempts {
+			return fmt.Errorf("migrate: %w", failed)
+		}
+		wait := time.NewTimer(time.Duration(n) * 20 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return ctx.Err()
+		case <-wait.C:
+		}
+	}
+}
+
+// refuseNewer refuses a database with migrations that this build lacks.
+func refuseNewer(ctx context.Context, p *goose.Provider) error {
+	current, target, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	if current > target {
+		return fmt.Errorf("the schema has version %d and this build knows %d; use a newer build", current, target)
+	}
+	return nil
+}
+
+func provider(db *sqlx.DB) (*goose.Provider, error) {
+	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	var migrations []*goose.Migration
+	for _, name := range names {
+		text, err := migrationFiles.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		number, _, _ := strings.Cut(strings.TrimPrefix(name, "migrations/"), "_")
+		version, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("migration %s has no number: %w", name, err)
+		}
+		migrations = append(migrations, goose.NewGoMigration(version, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, string(text))
+			return err
+		}}, nil))
+	}
+	return goose.NewProvider(goose.DialectSQLite3, db.DB, nil, goose.WithGoMigrations(migrations...),
+		goose.WithTableName(migrationTable), goose.WithDisableGlobalRegistry(true))
+}
