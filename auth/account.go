@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -137,6 +139,9 @@ func (s *Service) prove(ctx context.Context, up *update) error {
 		return users.ErrStale
 	}
 	byToken := up.principal.ByToken() && changesIdentity(up.patch, u)
+	if f := up.patch.IsStaff; byToken && f.Set && !f.Null && f.Err == nil {
+		return users.ErrForbidden // before any other rule; see users.Service.Apply
+	}
 	if byToken {
 		if err := s.identityGuard(u, up); err != nil {
 			return err
@@ -156,7 +161,8 @@ func (s *Service) prove(ctx context.Context, up *update) error {
 		return nil
 	}
 	// All fields are judged before the password is, and before any hashing.
-	if _, _, err := s.users.Apply(ctx, s.store, up.principal.Actor, u, up.patch); err != nil {
+	after, _, err := s.users.Apply(ctx, s.store, up.principal.Actor, u, up.patch)
+	if err != nil {
 		if errors.Is(err, users.ErrEmailTaken) {
 			if err := s.record(ctx, "taken:"+id(up.principal.Actor.ID), takenAddresses); err != nil {
 				return err
@@ -169,7 +175,7 @@ func (s *Service) prove(ctx context.Context, up *update) error {
 			return err
 		}
 	}
-	up.password, err = s.newPassword(ctx, u, strings.TrimSpace(up.patch.Password.Value))
+	up.password, err = s.newPassword(ctx, after, strings.TrimSpace(up.patch.Password.Value))
 	return err
 }
 
@@ -224,7 +230,7 @@ func (s *Service) checkCurrent(ctx context.Context, u users.User, up *update) er
 	if err := s.check(ctx, s.store, key, passwordFailures); err != nil {
 		return err
 	}
-	if s.hasher.matches(u.PasswordHash, clip(password)) {
+	if s.hasher.matches(u.PasswordHash, clip(password)) && utf8.RuneCountInString(password) <= users.MaxPassword {
 		return nil
 	}
 	if err := s.record(ctx, key, passwordFailures); err != nil {
@@ -245,6 +251,15 @@ func (s *Service) applyUpdate(ctx context.Context, tx Tx, up *update, token user
 	if up.proven && before.PasswordHash != up.checked {
 		return users.User{}, ErrIncorrectPassword // it was changed since it was compared
 	}
+	if up.principal.ByToken() && changesIdentity(up.patch, before) {
+		// The user may have changed since prove judged the same patch.
+		if err := s.identityGuard(before, up); err != nil {
+			return users.User{}, err
+		}
+		if s.config.IdentityChange == WithPassword && !up.proven {
+			return users.User{}, ErrCurrentPassword
+		}
+	}
 	u, fields, err := s.users.Apply(ctx, tx, up.principal.Actor, before, up.patch)
 	if err != nil {
 		return users.User{}, err
@@ -252,6 +267,7 @@ func (s *Service) applyUpdate(ctx context.Context, tx Tx, up *update, token user
 	if up.password != "" {
 		u.PasswordHash = up.password
 		fields = append(fields, "password")
+		slices.Sort(fields)
 	}
 	if len(fields) == 0 {
 		return before, nil
@@ -259,7 +275,7 @@ func (s *Service) applyUpdate(ctx context.Context, tx Tx, up *update, token user
 	if u, err = tx.SaveUser(ctx, u); err != nil {
 		return users.User{}, err
 	}
-	if up.password != "" || u.Email != before.Email {
+	if up.password != "" || users.FoldEmail(u.Email) != users.FoldEmail(before.Email) {
 		if err := s.endOthers(ctx, tx, up, token); err != nil {
 			return users.User{}, err
 		}

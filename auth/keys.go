@@ -26,6 +26,8 @@ const (
 	// useEvery is how fine LastUsedAt is, contract section 2.2.
 	useEvery  = time.Hour
 	maxScopes = 200
+	// maxRestrictions is how many teams or organizations a key may name.
+	maxRestrictions = 1000
 )
 
 // KeyPatch is what a user may choose about an API key. For a new key, all
@@ -72,9 +74,6 @@ func ownKey(ctx context.Context, r Reader, user users.ID, id string) (APIKey, er
 // cannot be read again. It returns an Invalid error for a member, or
 // ErrTooManyKeys.
 func (s *Service) CreateAPIKey(ctx context.Context, actor users.Actor, p KeyPatch) (APIKey, users.Secret, error) {
-	if err := p.complete(); err != nil {
-		return APIKey{}, "", err
-	}
 	k, value, err := s.newKey(actor.ID)
 	if err != nil {
 		return APIKey{}, "", err
@@ -84,7 +83,7 @@ func (s *Service) CreateAPIKey(ctx context.Context, actor users.Actor, p KeyPatc
 		if _, err := tx.User(ctx, actor.ID); err != nil {
 			return err
 		}
-		if err := s.applyKey(ctx, tx, &k, p); err != nil {
+		if err := s.applyKey(ctx, tx, &k, p, true); err != nil {
 			return err
 		}
 		keys, err := tx.APIKeys(ctx, actor.ID)
@@ -161,7 +160,7 @@ func (s *Service) NewAPIKeyValue() (users.Secret, error) { return s.newKeyValue(
 func (s *Service) UpdateAPIKey(ctx context.Context, actor users.Actor, id string, p KeyPatch) (APIKey, error) {
 	var k APIKey
 	err := s.editKey(ctx, actor, id, "API key updated", func(tx Tx, edited *APIKey) error {
-		err := s.applyKey(ctx, tx, edited, p)
+		err := s.applyKey(ctx, tx, edited, p, false)
 		k = *edited
 		return err
 	})
@@ -224,30 +223,21 @@ func (s *Service) DeleteAPIKey(ctx context.Context, actor users.Actor, id string
 	return nil
 }
 
-// complete reports the first member that a new key lacks.
-func (p KeyPatch) complete() error {
-	for _, m := range []struct {
-		set  bool
-		name string
-	}{
-		{p.Label.Set, "label"}, {p.Scopes.Set, "scopes"},
-		{p.ScopedTeams.Set, "scoped_teams"}, {p.ScopedOrganizations.Set, "scoped_organizations"},
-	} {
-		if !m.set {
-			return invalid(m.name, "required", "This field is required.")
-		}
-	}
-	return nil
-}
+// missing is the refusal of a new key without a member.
+func missing(name string) error { return invalid(name, "required", "This field is required.") }
 
-// applyKey changes k by p, or returns the first rule that p breaks.
-func (s *Service) applyKey(ctx context.Context, tx Tx, k *APIKey, p KeyPatch) error {
-	if p.Label.Set {
+// applyKey changes k by p, or returns the first rule that p breaks. whole says
+// that all members but the expiry are required.
+func (s *Service) applyKey(ctx context.Context, tx Tx, k *APIKey, p KeyPatch, whole bool) error {
+	if p.Label.Set || whole {
 		label, err := users.CheckText(p.Label, "label", maxLabel)
 		if err != nil {
 			return err
 		}
 		k.Label = label
+	}
+	if whole && !p.Scopes.Set {
+		return missing("scopes")
 	}
 	if p.Scopes.Set {
 		if err := s.checkScopes(p.Scopes); err != nil {
@@ -259,10 +249,16 @@ func (s *Service) applyKey(ctx context.Context, tx Tx, k *APIKey, p KeyPatch) er
 	if err != nil {
 		return err
 	}
+	if whole && !p.ScopedTeams.Set {
+		return missing("scoped_teams")
+	}
 	if p.ScopedTeams.Set {
 		if k.ScopedTeams, err = ownTeams(ctx, tx, ms, p.ScopedTeams); err != nil {
 			return err
 		}
+	}
+	if whole && !p.ScopedOrganizations.Set {
+		return missing("scoped_organizations")
 	}
 	if p.ScopedOrganizations.Set {
 		if k.ScopedOrganizations, err = ownOrganizations(ms, p.ScopedOrganizations); err != nil {
@@ -326,6 +322,9 @@ func ownTeams(ctx context.Context, tx Tx, ms []users.Membership, f users.Field[[
 	if err := listForm(f, name); err != nil {
 		return nil, err
 	}
+	if len(f.Value) > maxRestrictions {
+		return nil, invalid(name, "invalid_input", "These are too many teams.")
+	}
 	visible := map[users.TeamID]bool{}
 	for _, m := range ms {
 		teams, err := tx.Teams(ctx, m.OrganizationID)
@@ -351,6 +350,9 @@ func ownOrganizations(ms []users.Membership, f users.Field[[]string]) ([]uuid.UU
 	}
 	if err := listForm(f, name); err != nil {
 		return nil, err
+	}
+	if len(f.Value) > maxRestrictions {
+		return nil, invalid(name, "invalid_input", "These are too many organizations.")
 	}
 	ids := make([]uuid.UUID, 0, min(len(f.Value), len(ms)))
 	for _, text := range f.Value {

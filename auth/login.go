@@ -21,8 +21,8 @@ type LoginRequest struct {
 	Client string
 	// UserAgent as the browser sent it.
 	UserAgent string
-	// Current is the value of the session cookie that came along, "" if none. A
-	// session of the same user is replaced.
+	// Current is the value of the session cookie that came along, "" if none. Its
+	// session ends.
 	Current users.Secret
 }
 
@@ -124,7 +124,7 @@ func (s *Service) startSession(ctx context.Context, u users.User, r LoginRequest
 		if _, err := tx.SaveUser(ctx, u); err != nil {
 			return err
 		}
-		if err := s.dropCurrent(ctx, tx, r.Current, u.ID); err != nil {
+		if err := s.dropCurrent(ctx, tx, r.Current); err != nil {
 			return err
 		}
 		if err := s.addSession(ctx, tx, session); err != nil {
@@ -153,13 +153,13 @@ func (s *Service) newSession(user users.ID, userAgent string) (Session, users.Se
 	}, token, nil
 }
 
-// dropCurrent ends the session that a login replaces, if it is the same user's.
-func (s *Service) dropCurrent(ctx context.Context, tx Tx, current users.Secret, user users.ID) error {
+// dropCurrent ends the session that a login replaces, whoever's it is.
+func (s *Service) dropCurrent(ctx context.Context, tx Tx, current users.Secret) error {
 	if current == "" {
 		return nil
 	}
 	old, _, err := tx.SessionByHash(ctx, hashOf(current))
-	if errors.Is(err, users.ErrNotFound) || err == nil && old.UserID != user {
+	if errors.Is(err, users.ErrNotFound) {
 		return nil
 	} else if err != nil {
 		return err

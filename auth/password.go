@@ -120,7 +120,8 @@ func (s *Service) checkStrength(u users.User, password string) error {
 		return invalid(name, "invalid_input", fmt.Sprintf("A password has at least %d characters.", s.config.MinPasswordLength))
 	}
 	local, _, _ := strings.Cut(u.Email, "@")
-	for _, word := range []string{u.Email, local, u.FirstName, u.LastName, u.FirstName + " " + u.LastName, u.FirstName + u.LastName} {
+	pending, _, _ := strings.Cut(u.PendingEmail, "@")
+	for _, word := range []string{u.Email, local, u.PendingEmail, pending, u.FirstName, u.LastName, u.FirstName + " " + u.LastName, u.FirstName + u.LastName} {
 		if strings.EqualFold(password, word) {
 			return invalid(name, "invalid_input", "This password is too close to your name or address.")
 		}

@@ -108,8 +108,9 @@ var accessRows = []accessRow{
 	{"DELETE", "/api/personal_api_keys/{key}", "", 204, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", "key"},
 	{"POST", "/api/personal_api_keys/{key}/roll", "", 200, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", "key"},
 
-	// A dead session is nobody; a bad key is refused even where nobody may call.
-	{"POST", "/api/login", "{}", 400, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
+	// A dead session is nobody. A bad key is refused even where anybody may
+	// call, and a good one never turns into a cookie.
+	{"POST", "/api/login", "{}", 400, "ok 401 ok 401 | ok ok | 403 403 403 403 403 | ok | ok ok 403", ""},
 	{"POST", "/logout", "", 302, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 	{"POST", "/api/logout", "", 302, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 }

@@ -152,7 +152,7 @@ func (a *API) register() {
 	for _, rt := range a.routes() {
 		res, ok := resources[rt.path]
 		if !ok {
-			res = &resource{methods: map[string]route{}}
+			res = &resource{path: rt.path, methods: map[string]route{}}
 			resources[rt.path] = res
 			paths = append(paths, rt.path)
 		}

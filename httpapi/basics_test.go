@@ -65,7 +65,7 @@ func TestPatchFirstError(t *testing.T) {
 		e.do("PATCH", "/api/users/@me", `[1]`, cookie).invalid("invalid_input", "")
 		e.do("PATCH", "/api/users/@me", `null`, cookie).invalid("invalid_input", "")
 		r := e.do("GET", "/api/users/@me", "", cookie).ok(200).has("first_name", `"Alice"`)
-		if got := r.header.Get("ETag"); got != `"1"` {
+		if got := r.header.Get("ETag"); !strings.HasSuffix(got, `-1"`) {
 			t.Errorf("refused changes left ETag %s, want the first version", got)
 		}
 		e.do("PATCH", "/api/users/@me", `{"is_staff":true}`, e.key(bob, "*")).refused(403, "authentication_error", "permission_denied", "")
@@ -83,7 +83,7 @@ func TestPatchAndFreshness(t *testing.T) {
 		e.do("PATCH", "/api/users/@me", `{"first_name":" A "}`, e.session(alice, 2*time.Hour)).ok(200).has("first_name", `"A"`)
 		e.do("PATCH", "/api/users/@me", `{"last_name":5}`, e.key(alice, "user:write")).ok(200).has("last_name", `"5"`)
 		e.do("PATCH", "/api/users/@me", `{"last_name":"x"}`, e.key(alice, "user:read")).refused(403, "authentication_error", "permission_denied", "")
-		e.do("PATCH", "/api/users/@me", `{"last_name":"x"}`, e.key(alice, "user:write"), header("If-Match", `"1"`)).refused(412, "invalid_request", "precondition_failed", "")
+		e.do("PATCH", "/api/users/@me", `{"last_name":"x"}`, e.key(alice, "user:write"), header("If-Match", `"1-1"`)).refused(412, "invalid_request", "precondition_failed", "")
 	})
 }
 

@@ -39,7 +39,7 @@ func (a *API) serve(res *resource) http.Handler {
 			if errors.Is(err, errMethod) {
 				w.Header().Set("Allow", res.allow())
 			}
-			if _, sent := a.cookie(r); sent && errors.Is(err, auth.ErrNotAuthenticated) && !c.principal.Known() {
+			if errors.Is(err, auth.ErrNotAuthenticated) && a.judgedByCookie(r) {
 				a.setCookie(w.Header(), "") // what it holds is worth nothing
 			}
 			a.writeError(w, r, err)
@@ -50,6 +50,12 @@ func (a *API) serve(res *resource) http.Handler {
 		}
 		writeJSON(w, r, ans.status, ans.body)
 	})
+}
+
+// judgedByCookie reports whether it was a session cookie that found nobody.
+func (a *API) judgedByCookie(r *http.Request) bool {
+	_, sent := a.cookie(r)
+	return sent && a.config.Authenticator == nil && len(r.Header.Values("Authorization")) == 0
 }
 
 func (a *API) run(w http.ResponseWriter, res *resource, c *call) (answer, error) {
@@ -103,8 +109,10 @@ func (a *API) identify(rt route, c *call) error {
 		return err
 	}
 	c.principal = p
-	if rt.exempt && (c.PathValue("user") == users.Me || rt.access == anyone) {
-		return nil
+	if rt.exempt {
+		if _, err := a.users.ResolveSelf(p.Actor, c.PathValue("user")); err == nil || rt.access == anyone {
+			return nil
+		}
 	}
 	return a.auth.Check2FA(c.Context(), p)
 }

@@ -9,6 +9,9 @@ import (
 )
 
 func (a *API) login(c *call) (answer, error) {
+	if c.principal.ByToken() {
+		return answer{}, errNoKeyAccess // a key never turns into a cookie
+	}
 	if err := c.body.object(); err != nil {
 		return answer{}, err
 	}
@@ -27,12 +30,13 @@ func (a *API) login(c *call) (answer, error) {
 // logout ends the session behind the cookie and sends the browser to the login
 // page.
 func (a *API) logout(c *call) (answer, error) {
-	if token, ok := a.cookie(c.Request); ok {
+	// A request that comes by a key has no session to end.
+	if token, ok := a.cookie(c.Request); ok && !c.principal.ByToken() {
 		if err := a.auth.Logout(c.Context(), token); err != nil {
 			return answer{}, err
 		}
+		a.setCookie(c.header, "")
 	}
-	a.setCookie(c.header, "")
 	location := a.config.BasePath + "/login"
 	if next := last(c.URL.Query(), "next"); safeNext(next) {
 		location += "?" + url.Values{"next": {next}}.Encode()

@@ -139,9 +139,9 @@ func (a *API) authenticate(r *http.Request, blind bool) (auth.Principal, error) 
 // bearer reads the one Authorization header: "Bearer", white space, and at
 // least two characters without any.
 func bearer(headers []string) (users.Secret, bool) {
-	scheme, value, ok := strings.Cut(headers[0], " ")
-	value = strings.TrimSpace(value)
-	if !ok || len(headers) > 1 || scheme != "Bearer" || len(value) < 2 || len(value) > maxCredential || strings.ContainsAny(value, " \t") {
+	at := max(strings.IndexAny(headers[0], " \t"), 0)
+	scheme, value := headers[0][:at], strings.TrimSpace(headers[0][at:])
+	if len(headers) > 1 || scheme != "Bearer" || len(value) < 2 || len(value) > maxCredential || strings.ContainsAny(value, " \t") {
 		return "", false
 	}
 	return users.Secret(value), true

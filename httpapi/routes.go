@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 )
@@ -88,6 +89,7 @@ func (a *API) routes() []route {
 
 // resource is the routes of one path, by method.
 type resource struct {
+	path    string
 	methods map[string]route
 }
 
@@ -116,9 +118,14 @@ func (res *resource) find(method string) route {
 	if exempt && len(res.methods) > 0 && !res.collection() {
 		unmapped.fresh = anyAge
 	}
+	if method == http.MethodOptions {
+		unmapped.fresh = anyAge
+	}
+	if !strings.HasPrefix(res.path, "/api/users") {
+		return unmapped
+	}
 	switch method {
 	case http.MethodOptions:
-		unmapped.fresh = anyAge
 		if unmapped.access == sessionOnly {
 			unmapped.access, unmapped.scope = sessionOrKey, "user:read"
 		}

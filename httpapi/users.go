@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -10,7 +11,7 @@ import (
 )
 
 func (a *API) listUsers(c *call) (answer, error) {
-	q, p := c.URL.Query(), page{limit: defaultPage}
+	q, p := c.URL.Query(), page{limit: min(defaultPage, a.config.MaxPage)}
 	if n := count(last(q, "limit")); n > 0 {
 		p.limit = min(n, a.config.MaxPage)
 	}
@@ -110,17 +111,18 @@ func (a *API) showUser(c *call, id users.ID) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	c.header.Set("ETag", etag(v.User.Version))
+	c.header.Set("ETag", etag(id, v.User.Version))
 	j := jsonWriter{buf: make([]byte, 0, 4096)}
 	a.writeUser(&j, c, v)
 	return answer{body: j.bytes()}, nil
 }
 
-func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+// etag names the user besides the version, so that no two users share one.
+func etag(id users.ID, version int64) string { return fmt.Sprintf(`"%d-%d"`, id, version) }
 
 // matcher reads If-Match (RFC 9110 §13.1.1). No header matches everything; a
 // weak tag matches nothing.
-func matcher(h http.Header) func(version int64) bool {
+func matcher(h http.Header, id users.ID) func(version int64) bool {
 	values := h.Values("If-Match")
 	if len(values) == 0 {
 		return nil
@@ -129,7 +131,7 @@ func matcher(h http.Header) func(version int64) bool {
 	for tag := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		tags[strings.TrimSpace(tag)] = true
 	}
-	return func(version int64) bool { return tags["*"] || tags[etag(version)] }
+	return func(version int64) bool { return tags["*"] || tags[etag(id, version)] }
 }
 
 func (a *API) patchUser(c *call) (answer, error) { return a.updateUser(c, userPatch(c.body)) }
@@ -153,7 +155,7 @@ func (a *API) updateUser(c *call, p users.Patch) (answer, error) {
 	if err := c.body.object(); err != nil {
 		return answer{}, err
 	}
-	token, err := a.auth.UpdateUser(c.Context(), c.principal, id, p, matcher(c.Header))
+	token, err := a.auth.UpdateUser(c.Context(), c.principal, id, p, matcher(c.Header, id))
 	if err != nil {
 		return answer{}, err
 	}
@@ -233,7 +235,10 @@ func (a *API) getHedgehog(c *call) (answer, error) {
 // orEmptyObject shows {} for whatever is false in the reference's language.
 func orEmptyObject(v users.JSON) []byte {
 	switch v {
-	case "", "null", "false", "0", "-0", "0.0", "-0.0", `""`, "[]", "{}":
+	case "", "null", "false", `""`, "[]", "{}":
+		return []byte("{}")
+	}
+	if n, err := strconv.ParseFloat(string(v), 64); err == nil && n == 0 {
 		return []byte("{}")
 	}
 	return []byte(v)

@@ -2,6 +2,7 @@ package users
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -9,7 +10,7 @@ import (
 // domains checks and canonicalizes domain names. idna.Lookup would let empty
 // labels pass.
 var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckJoiners(true),
-	idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+	idna.StrictDomainName(true), idna.VerifyDNSLength(true), idna.ValidateLabels(true))
 
 // maxLocal is the longest local part, in octets (RFC 5321 §4.5.3.1.1).
 const maxLocal = 64
@@ -34,7 +35,7 @@ func FoldEmail(email string) string {
 // and address literals are refused.
 func ValidEmail(email string) bool {
 	local, domain, ok := strings.Cut(email, "@")
-	if !ok || len(local) > maxLocal || !dotAtom(local) {
+	if !ok || len(local) > maxLocal || !dotAtom(local) || !utf8.ValidString(domain) {
 		return false
 	}
 	ascii, err := domains.ToASCII(domain)

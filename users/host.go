@@ -90,14 +90,15 @@ func (s *Service) SaveTeam(ctx context.Context, t Team) (Team, error) {
 	if t.Timezone == "" {
 		t.Timezone = "UTC"
 	}
+	var saved Team
 	err = s.store.UpdateUsers(ctx, func(tx Tx) (err error) {
-		t, err = tx.SaveTeam(ctx, t)
+		saved, err = tx.SaveTeam(ctx, t)
 		return err
 	})
 	if err != nil {
 		return Team{}, fmt.Errorf("save team: %w", err)
 	}
-	return t, nil
+	return saved, nil
 }
 
 // DeleteTeam removes a team. It returns ErrNotFound.

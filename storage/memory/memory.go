@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,7 +22,8 @@ type Store struct{ reader }
 // New returns an empty store.
 func New() *Store {
 	return &Store{reader{d: &data{
-		users: map[users.ID]users.User{}, byUUID: map[uuid.UUID]users.ID{}, byEmail: map[string]users.ID{}, byDistinct: map[string]users.ID{},
+		writer: make(chan struct{}, 1),
+		users:  map[users.ID]users.User{}, byUUID: map[uuid.UUID]users.ID{}, byEmail: map[string]users.ID{}, byDistinct: map[string]users.ID{},
 		organizations: map[uuid.UUID]users.Organization{}, teams: map[users.TeamID]users.Team{}, teamsOf: map[uuid.UUID][]users.TeamID{},
 		memberships: map[users.ID][]users.Membership{}, active: map[uuid.UUID]int{},
 		invites: map[uuid.UUID]users.Invite{}, identities: map[users.ID][]users.Identity{}, identityOwner: map[identityKey]users.ID{},
@@ -35,7 +37,12 @@ func New() *Store {
 // data is everything stored. Slices in it are never changed in place: a new one
 // takes the place of the old, which the undo list may need again.
 type data struct {
+	// writer is held by the one transaction that runs, mu besides while it does.
+	// done is closed when that transaction has ended: readers wait for it, as
+	// waiting for mu could not be canceled.
+	writer chan struct{}
 	mu     sync.RWMutex
+	done   atomic.Pointer[chan struct{}]
 	closed bool
 
 	lastUser users.ID
@@ -89,7 +96,14 @@ func (r reader) begin(ctx context.Context) (end func(), err error) {
 	if r.inTx {
 		return func() {}, nil
 	}
-	r.d.mu.RLock()
+	for !r.d.mu.TryRLock() {
+		// Whoever holds mu has set done before.
+		select {
+		case <-*r.d.done.Load():
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	if r.d.closed {
 		r.d.mu.RUnlock()
 		return nil, errClosed()
@@ -136,11 +150,16 @@ func replace[T any](t *tx, p *T, v T) {
 // update runs fn under the lock. A panic of fn undoes its changes as an error
 // does, and goes on.
 func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
-	s.d.mu.Lock()
-	defer s.d.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	select {
+	case s.d.writer <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.d.writer }()
+	defer s.d.lock()()
 	if s.d.closed {
 		return errClosed()
 	}
@@ -171,10 +190,24 @@ func (s *Store) UpdateAuth(ctx context.Context, fn func(auth.Tx) error) error {
 	return s.update(ctx, func(t *tx) error { return fn(t) })
 }
 
-// Close makes later calls fail with users.ErrUnavailable.
+// lock keeps readers out until the function that it returns is called. The
+// caller holds writer.
+func (d *data) lock() (unlock func()) {
+	done := make(chan struct{})
+	d.done.Store(&done)
+	d.mu.Lock()
+	return func() {
+		d.mu.Unlock()
+		close(done)
+	}
+}
+
+// Close makes later calls fail with users.ErrUnavailable. It waits for the
+// transaction that runs.
 func (s *Store) Close() error {
-	s.d.mu.Lock()
-	defer s.d.mu.Unlock()
+	s.d.writer <- struct{}{}
+	defer func() { <-s.d.writer }()
+	defer s.d.lock()()
 	s.d.closed = true
 	return nil
 }

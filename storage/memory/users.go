@@ -125,9 +125,10 @@ func (t *tx) CreateUser(ctx context.Context, u users.User) (users.User, error) {
 	}
 	t.d.lastUser++
 	u.ID, u.Version = t.d.lastUser, 1
-	if err := t.claim(u); err != nil {
+	if err := t.conflict(u); err != nil {
 		return users.User{}, err
 	}
+	t.claim(u)
 	replace(t, &t.d.ids, append(t.d.ids, u.ID))
 	set(t, t.d.users, u.ID, u)
 	return u, nil
@@ -138,10 +139,11 @@ func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
 	if err != nil {
 		return users.User{}, err
 	}
-	t.release(old)
-	if err := t.claim(u); err != nil {
+	if err := t.conflict(u); err != nil {
 		return users.User{}, err
 	}
+	t.release(old)
+	t.claim(u)
 	if old.IsActive != u.IsActive {
 		for _, m := range t.d.memberships[u.ID] {
 			t.count(m.OrganizationID, u.IsActive)
@@ -152,21 +154,24 @@ func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
 	return u, nil
 }
 
-// claim enters u into the unique indexes.
-func (t *tx) claim(u users.User) error {
-	folded := users.FoldEmail(u.Email)
-	if _, taken := t.d.byEmail[folded]; taken {
+// conflict reports what u shares with another user and must not.
+func (t *tx) conflict(u users.User) error {
+	if id, taken := t.d.byEmail[users.FoldEmail(u.Email)]; taken && id != u.ID {
 		return users.ErrEmailTaken
 	}
-	_, uuidTaken := t.d.byUUID[u.UUID]
-	_, distinctTaken := t.d.byDistinct[u.DistinctID]
-	if uuidTaken || distinctTaken {
+	byUUID, uuidTaken := t.d.byUUID[u.UUID]
+	byDistinct, distinctTaken := t.d.byDistinct[u.DistinctID]
+	if uuidTaken && byUUID != u.ID || distinctTaken && byDistinct != u.ID {
 		return users.ErrConflict
 	}
-	set(t, t.d.byEmail, folded, u.ID)
+	return nil
+}
+
+// claim enters u into the unique indexes.
+func (t *tx) claim(u users.User) {
+	set(t, t.d.byEmail, users.FoldEmail(u.Email), u.ID)
 	set(t, t.d.byUUID, u.UUID, u.ID)
 	set(t, t.d.byDistinct, u.DistinctID, u.ID)
-	return nil
 }
 
 // release takes u out of the unique indexes.

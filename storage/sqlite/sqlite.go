@@ -99,7 +99,7 @@ func check(ctx context.Context, db *sqlx.DB) error {
 		return fmt.Errorf("SQLite %s can damage a write-ahead log; 3.51.3 or later is needed, and not 3.52.0", version)
 	}
 	var tables, ours int
-	if err := db.GetContext(ctx, &tables, "select count(*) from sqlite_master where type = 'table' and name not like 'sqlite_%'"); err != nil {
+	if err := db.GetContext(ctx, &tables, "select count(*) from sqlite_master where type = 'table' and name not like 'sqlite!_%' escape '!'"); err != nil {
 		return explain(err)
 	}
 	if err := db.GetContext(ctx, &ours, "select count(*) from sqlite_master where type = 'table' and name = $1", migrationTable); err != nil {

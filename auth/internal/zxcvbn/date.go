@@ -6,168 +6,164 @@ import (
 )
 
 const (
-	minYear      = 1000
-	maxYear      = 2050
-	minYearSpace = 20
+	minYear = 1000
+	maxYear = 2050
 )
 
-// yearMatches finds the years 1900 to 2019 as they stand.
-func yearMatches(chars []rune, add func(i, j int, guesses float64)) {
-	for i := 0; i+4 <= len(chars); i++ {
-		n, ok := number(chars[i : i+4])
-		if ok && n >= 1900 && n < 2020 {
-			add(i, i+3, float64(yearSpace(n)))
-			i += 3
+// yearMatches finds 1900 to 2019, the years that the original calls recent.
+func yearMatches(password []uint16) []match {
+	var found []match
+	for i := 0; i+4 <= len(password); {
+		year, ok := number(password[i : i+4])
+		if !ok || year < 1900 || year > 2019 {
+			i++
+			continue
 		}
+		found = append(found, match{i, i + 4, yearGuesses(year)})
+		i += 4
 	}
+	return found
 }
 
-func yearSpace(year int) int {
-	return max(year-referenceYear, referenceYear-year, minYearSpace)
+// yearGuesses is how many years are tried up to this one, and at least 20.
+func yearGuesses(year int) float64 {
+	return float64(max(distance(year), 20))
 }
 
-// splits are the ways to divide digits without separators into three numbers,
-// by how many digits there are.
-var splits = map[int][][2]int{
-	4: {{1, 2}, {2, 3}},
-	5: {{1, 3}, {2, 3}},
-	6: {{1, 2}, {2, 4}, {4, 5}},
-	7: {{1, 3}, {2, 3}, {4, 5}, {4, 6}},
-	8: {{2, 4}, {4, 6}},
+func distance(year int) int {
+	return max(year-referenceYear, referenceYear-year)
 }
 
-// dateMatches finds dates, unless they lie within a longer one.
-func dateMatches(chars []rune, add func(i, j int, guesses float64)) {
-	type date struct {
-		i, j    int
-		guesses float64
-	}
-	var dates []date
-	for i := range chars {
-		for j := i + 3; j <= i+9 && j < len(chars); j++ {
-			token := chars[i : j+1]
-			if year, ok := plainDate(token); ok {
-				dates = append(dates, date{i, j, float64(yearSpace(year)) * 365})
-			}
-			if year, ok := separatedDate(token); ok {
-				dates = append(dates, date{i, j, float64(yearSpace(year)) * 365 * 4})
+// dateMatches finds dates that are not part of longer ones: 4 to 8 digits, or
+// 6 to 10 characters with separators.
+func dateMatches(password []uint16) []match {
+	var all []match
+	for i := range password {
+		for j := i + 4; j <= min(i+10, len(password)); j++ {
+			text := password[i:j]
+			if year, ok := plainDate(text); ok {
+				all = append(all, match{i, j, yearGuesses(year) * 365})
+			} else if year, ok := separatedDate(text); ok {
+				all = append(all, match{i, j, yearGuesses(year) * 365 * 4}) // common separators
 			}
 		}
 	}
-	for n, d := range dates {
-		inside := slices.ContainsFunc(slices.Delete(slices.Clone(dates), n, n+1), func(o date) bool { return o.i <= d.i && o.j >= d.j })
-		if !inside {
-			add(d.i, d.j, d.guesses)
+	within := func(m match) bool {
+		return slices.ContainsFunc(all, func(o match) bool {
+			return o.i <= m.i && m.j <= o.j && o != m
+		})
+	}
+	var found []match
+	for _, m := range all {
+		if !within(m) {
+			found = append(found, m)
 		}
 	}
+	return found
 }
 
-// plainDate reads a date without separators; of several readings the year
-// nearest to the present wins.
-func plainDate(token []rune) (year int, ok bool) {
-	for _, s := range splits[len(token)] {
-		a, aok := number(token[:s[0]])
-		b, bok := number(token[s[0]:s[1]])
-		c, cok := number(token[s[1]:])
-		if !aok || !bok || !cok {
-			return 0, false
-		}
-		y, found := dateYear(a, b, c)
-		if found && (!ok || max(y-referenceYear, referenceYear-y) < max(year-referenceYear, referenceYear-year)) {
+// plainDate returns the year of a date without separators. Of several ways to
+// read one it takes the year nearest to the present.
+func plainDate(text []uint16) (year int, ok bool) {
+	for _, cut := range cuts(len(text)) {
+		y, isDate := dateYear(text[:cut[0]], text[cut[0]:cut[1]], text[cut[1]:])
+		if isDate && (!ok || distance(y) < distance(year)) {
 			year, ok = y, true
 		}
 	}
 	return year, ok
 }
 
-// separatedDate reads a date with the same separator twice.
-func separatedDate(token []rune) (year int, ok bool) {
-	var at []int
-	for i, r := range token {
-		if r < '0' || r > '9' {
-			at = append(at, i)
-		}
+// cuts returns where to cut so many digits into three numbers.
+func cuts(digits int) [][2]int {
+	switch digits {
+	case 4:
+		return [][2]int{{1, 2}, {2, 3}}
+	case 5:
+		return [][2]int{{1, 3}, {2, 3}}
+	case 6:
+		return [][2]int{{1, 2}, {2, 4}, {4, 5}}
+	case 7:
+		return [][2]int{{1, 3}, {2, 3}, {4, 5}, {4, 6}}
+	case 8:
+		return [][2]int{{2, 4}, {4, 6}}
 	}
-	if len(at) != 2 || token[at[0]] != token[at[1]] || !separator(token[at[0]]) {
+	return nil
+}
+
+// separatedDate returns the year of a date with the same separator twice.
+func separatedDate(text []uint16) (year int, ok bool) {
+	if len(text) < 6 {
 		return 0, false
 	}
-	first, second, third := token[:at[0]], token[at[0]+1:at[1]], token[at[1]+1:]
-	if len(first) > 4 || len(second) > 2 || len(third) > 4 {
+	first := slices.IndexFunc(text, isSeparator)
+	if first < 1 || first > 4 {
 		return 0, false
 	}
+	rest := text[first+1:]
+	second := slices.Index(rest, text[first])
+	if second < 1 || second > 2 || len(rest)-second-1 > 4 {
+		return 0, false
+	}
+	return dateYear(text[:first], rest[:second], rest[second+1:])
+}
+
+// isSeparator accepts what [\s/\\_.-] does in JavaScript, where white space
+// includes the byte order mark, but not the next line character.
+func isSeparator(c uint16) bool {
+	switch c {
+	case '/', '\\', '_', '.', '-', '\ufeff':
+		return true
+	case '\u0085':
+		return false
+	}
+	return unicode.IsSpace(rune(c))
+}
+
+// dateYear returns the year of three numbers that make a date. The year is the
+// first or the last of them; days and months come in either order, and any
+// month may have 31 days.
+func dateYear(first, second, third []uint16) (year int, ok bool) {
 	a, aok := number(first)
 	b, bok := number(second)
 	c, cok := number(third)
 	if !aok || !bok || !cok {
 		return 0, false
 	}
-	return dateYear(a, b, c)
-}
-
-func separator(r rune) bool {
-	switch r {
-	case '/', '\\', '_', '.', '-', '\ufeff':
-		return true
-	}
-	return unicode.IsSpace(r)
-}
-
-// dateYear returns the year of three numbers that make a date: the year is
-// first or last, and day and month come in either order.
-func dateYear(a, b, c int) (int, bool) {
-	over12, over31, under1 := 0, 0, 0
-	for _, n := range []int{a, b, c} {
-		if n > 99 && n < minYear || n > maxYear {
-			return 0, false
-		}
-		if n > 31 {
-			over31++
-		}
-		if n > 12 {
-			over12++
-		}
-		if n <= 0 {
-			under1++
-		}
-	}
-	if b > 31 || b <= 0 || over31 >= 2 || over12 == 3 || under1 >= 2 {
-		return 0, false
-	}
-	for _, r := range [][3]int{{c, a, b}, {a, b, c}} {
-		if r[0] >= minYear {
-			return r[0], dayAndMonth(r[1], r[2])
-		}
-	}
-	for _, r := range [][3]int{{c, a, b}, {a, b, c}} {
-		if dayAndMonth(r[1], r[2]) {
-			return fourDigits(r[0]), true
-		}
+	switch {
+	case c >= minYear:
+		return c, c <= maxYear && isDayAndMonth(a, b)
+	case a >= minYear:
+		return a, a <= maxYear && isDayAndMonth(b, c)
+	case c <= 99 && isDayAndMonth(a, b):
+		return fullYear(c), true
+	case a <= 99 && isDayAndMonth(b, c):
+		return fullYear(a), true
 	}
 	return 0, false
 }
 
-func dayAndMonth(a, b int) bool {
-	fits := func(d, m int) bool { return d >= 1 && d <= 31 && m >= 1 && m <= 12 }
-	return fits(a, b) || fits(b, a)
+func isDayAndMonth(a, b int) bool {
+	return min(a, b) >= 1 && min(a, b) <= 12 && max(a, b) <= 31
 }
 
-func fourDigits(year int) int {
-	switch {
-	case year > 99:
-		return year
-	case year > 50:
+// fullYear takes two digits over 50 for the last century.
+func fullYear(year int) int {
+	if year > 50 {
 		return 1900 + year
 	}
 	return 2000 + year
 }
 
-// number reads decimal digits.
-func number(chars []rune) (n int, ok bool) {
-	for _, r := range chars {
-		if r < '0' || r > '9' {
+// number reads decimal digits, at least one.
+func number(text []uint16) (n int, ok bool) {
+	for _, c := range text {
+		if !isDigit(c) {
 			return 0, false
 		}
-		n = 10*n + int(r-'0')
+		n = 10*n + int(c-'0')
 	}
-	return n, len(chars) > 0
+	return n, len(text) > 0
 }
+
+func isDigit(c uint16) bool { return '0' <= c && c <= '9' }

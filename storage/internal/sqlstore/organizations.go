@@ -242,7 +242,7 @@ func (r inviteRow) invite() (users.PendingInvite, error) {
 func (r reader) Invites(ctx context.Context, folded string, since time.Time) ([]users.PendingInvite, error) {
 	return list(ctx, r, "list invites", inviteRow.invite, `select i.id, i.organization_id, i.target_email, i.created_at, o.name
 		from invites i join organizations o on o.id = i.organization_id
-		where i.target_folded = $1 and i.created_at >= $2 order by i.created_at desc, i.id`, folded, stamp(since))
+		where i.target_folded = $1 and i.created_at >= $2 order by i.created_at desc, i.id`, folded, since.UnixMicro())
 }
 
 func (t *tx) SaveInvite(ctx context.Context, i users.Invite) error {

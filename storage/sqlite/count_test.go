@@ -1,0 +1,213 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// counter is a driver.Connector whose connections count statements.
+type counter struct {
+	driver driver.Driver
+	dsn    string
+	n      atomic.Int64
+}
+
+func (c *counter) Driver() driver.Driver { return c.driver }
+
+func (c *counter) Connect(context.Context) (driver.Conn, error) {
+	inner, err := c.driver.Open(c.dsn)
+	if err != nil {
+		return nil, err
+	}
+	return countingConn{inner.(fullConn), &c.n}, nil
+}
+
+// fullConn is what connections of the driver can do.
+type fullConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.SessionResetter
+	driver.Validator
+}
+
+type countingConn struct {
+	fullConn
+	n *atomic.Int64
+}
+
+func (c countingConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	c.n.Add(1)
+	return c.fullConn.PrepareContext(ctx, query)
+}
+
+func (c countingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.n.Add(1)
+	return c.fullConn.ExecContext(ctx, query, args)
+}
+
+func (c countingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.n.Add(1)
+	return c.fullConn.QueryContext(ctx, query, args)
+}
+
+// counting fills a database with n users, each with everything that a page
+// shows and with one credential of each kind, and opens it so that the
+// statements of the reading handle count. Hashes are hashOf the number of the
+// user.
+func counting(t *testing.T, n int) (*sqlstore.Store, *counter) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a.db")
+	full, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = full.UpdateAuth(t.Context(), func(tx auth.Tx) error {
+		for i := range n {
+			if err := addEverything(t.Context(), tx, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := full.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	db, err := sql.Open("sqlite", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &counter{driver: db.Driver(), dsn: "file:" + path + "?" + readSettings}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	read := sqlx.NewDb(sql.OpenDB(c), "sqlite")
+	st := sqlstore.New(read, read, dialect(), read.Close)
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return st, c
+}
+
+func hashOf(kind byte, i int) auth.Hash { return auth.Hash{kind, byte(i), byte(i >> 8), 1} }
+
+func addEverything(ctx context.Context, tx auth.Tx, i int) error {
+	now := time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
+	o := users.NewOrganization()
+	o.ID, o.Name, o.Slug = uuid.New(), fmt.Sprintf("Organization %d", i), fmt.Sprintf("organization-%d", i)
+	if err := tx.SaveOrganization(ctx, o); err != nil {
+		return err
+	}
+	team, err := tx.SaveTeam(ctx, users.Team{UUID: uuid.New(), OrganizationID: o.ID, Name: "Team"})
+	if err != nil {
+		return err
+	}
+	u := users.New()
+	u.UUID, u.DistinctID, u.Email = uuid.New(), uuid.NewString(), fmt.Sprintf("%d@example.com", i)
+	u.CurrentOrganization, u.CurrentTeam = o.ID, team.ID
+	if u, err = tx.CreateUser(ctx, u); err != nil {
+		return err
+	}
+	for _, save := range []func() error{
+		func() error {
+			return tx.SaveMembership(ctx, users.Membership{UserID: u.ID, OrganizationID: o.ID, JoinedAt: now})
+		},
+		func() error {
+			return tx.SaveScene(ctx, users.Scene{UserID: u.ID, TeamID: team.ID, Scene: "home", DashboardID: 1})
+		},
+		func() error {
+			return tx.SaveIdentity(ctx, users.Identity{UserID: u.ID, Provider: "p", Subject: u.Email, CreatedAt: now})
+		},
+		func() error {
+			return tx.SaveSession(ctx, auth.Session{ID: uuid.New(), Hash: hashOf('s', i), UserID: u.ID, CreatedAt: now})
+		},
+		func() error {
+			return tx.SaveAPIKey(ctx, auth.APIKey{ID: uuid.NewString(), Hash: hashOf('k', i), UserID: u.ID, CreatedAt: now})
+		},
+		func() error {
+			return tx.SaveOAuthToken(ctx, auth.OAuthToken{Hash: hashOf('o', i), UserID: u.ID, CreatedAt: now})
+		},
+	} {
+		if err := save(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestProfilesStatements(t *testing.T) {
+	t.Parallel()
+	st, c := counting(t, 100)
+	statements := func(limit int) int64 {
+		t.Helper()
+		before := c.n.Load()
+		p, err := st.Profiles(t.Context(), users.Query{Limit: limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Users) != limit || len(p.Memberships) != limit || len(p.Organizations) != limit || len(p.Teams) != limit ||
+			len(p.MemberCounts) != limit || len(p.Scenes) != limit || len(p.HasIdentity) != limit || len(p.HasAPIKey) != limit {
+			t.Fatalf("the page of %d users is not complete", limit)
+		}
+		return c.n.Load() - before
+	}
+	few, many := statements(1), statements(100)
+	if few == 0 || few != many {
+		t.Errorf("%d statements for one user and %d for 100, want the same number", few, many)
+	}
+}
+
+func TestCredentialStatements(t *testing.T) {
+	t.Parallel()
+	st, c := counting(t, 3)
+	reads := map[string]func(context.Context) (users.User, error){
+		"SessionByHash": func(ctx context.Context) (users.User, error) {
+			_, u, err := st.SessionByHash(ctx, hashOf('s', 1))
+			return u, err
+		},
+		"APIKeyByHash": func(ctx context.Context) (users.User, error) {
+			_, u, err := st.APIKeyByHash(ctx, hashOf('k', 1))
+			return u, err
+		},
+		"OAuthTokenByHash": func(ctx context.Context) (users.User, error) {
+			_, u, err := st.OAuthTokenByHash(ctx, hashOf('o', 1))
+			return u, err
+		},
+	}
+	for name, read := range reads {
+		t.Run(name, func(t *testing.T) {
+			before := c.n.Load()
+			u, err := read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if u.Email != "1@example.com" {
+				t.Errorf("user %q", u.Email)
+			}
+			if got := c.n.Load() - before; got != 1 {
+				t.Errorf("%d statements, want 1", got)
+			}
+		})
+	}
+}

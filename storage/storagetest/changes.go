@@ -1,0 +1,191 @@
+package storagetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// change is one method of a transaction with arguments that change a world.
+type change struct {
+	name string
+	do   func(ctx context.Context, tx auth.Tx) error
+}
+
+// with binds the argument of a method.
+func with[T any](method func(auth.Tx, context.Context, T) error, v T) func(context.Context, auth.Tx) error {
+	return func(ctx context.Context, tx auth.Tx) error { return method(tx, ctx, v) }
+}
+
+// changes lists every method of a transaction that writes.
+func (w world) changes() []change { return append(w.userChanges(), w.authChanges()...) }
+
+func (w world) userChanges() []change {
+	renamed, moved, left := w.ann, w.acmeTeam, w.bob
+	renamed.Email, renamed.FirstName, renamed.UUID, renamed.DistinctID = "ann@example.org", "Ann", uuid.New(), uuid.NewString()
+	moved.OrganizationID, moved.Name = w.beta.ID, "moved"
+	left.IsActive = false
+	acme := w.acme
+	acme.Name, acme.SSOEnforcedDomains = "Renamed", []string{"acme.example.org"}
+	return []change{
+		{"CreateUser", with(createUser, newUser("carl@example.com"))},
+		{"SaveUser", with(replaceUser, renamed)},
+		{"SaveUser, inactive", with(replaceUser, left)},
+		{"DeleteUser", with(auth.Tx.DeleteUser, w.ann.ID)},
+		{"DeleteUser, the last", with(auth.Tx.DeleteUser, w.bob.ID)},
+		{"SaveOrganization, new", with(auth.Tx.SaveOrganization, newOrganization(number(3)))},
+		{"SaveOrganization", with(auth.Tx.SaveOrganization, acme)},
+		{"DeleteOrganization", with(auth.Tx.DeleteOrganization, w.acme.ID)},
+		{"SaveTeam, new", with(replaceTeam, newTeam(w.acme))},
+		{"SaveTeam", with(replaceTeam, moved)},
+		{"DeleteTeam", with(auth.Tx.DeleteTeam, w.acmeTeam.ID)},
+		{"SaveMembership, new", with(auth.Tx.SaveMembership, users.Membership{UserID: w.bob.ID, OrganizationID: w.acme.ID, Level: users.LevelOwner, JoinedAt: at(-5)})},
+		{"SaveMembership", with(auth.Tx.SaveMembership, users.Membership{UserID: w.ann.ID, OrganizationID: w.acme.ID, Level: users.LevelOwner, JoinedAt: at(7)})},
+		{"DeleteMembership", func(ctx context.Context, tx auth.Tx) error { return tx.DeleteMembership(ctx, w.ann.ID, w.acme.ID) }},
+		{"SaveInvite, new", with(auth.Tx.SaveInvite, users.Invite{ID: number(9), OrganizationID: w.acme.ID, TargetEmail: "ann@example.com", CreatedAt: at(4)})},
+		{"SaveInvite", with(auth.Tx.SaveInvite, users.Invite{ID: w.annInvite.ID, OrganizationID: w.acme.ID, TargetEmail: "bob@example.com", CreatedAt: at(4)})},
+		{"DeleteInvite", with(auth.Tx.DeleteInvite, w.annInvite.ID)},
+		{"SaveIdentity, new", with(auth.Tx.SaveIdentity, users.Identity{UserID: w.ann.ID, Provider: "gitlab", Subject: "ann", CreatedAt: at(-3)})},
+		{"SaveIdentity", with(auth.Tx.SaveIdentity, users.Identity{UserID: w.ann.ID, Provider: "github", Subject: "ann", Login: "renamed"})},
+		{"DeleteIdentity", func(ctx context.Context, tx auth.Tx) error { return tx.DeleteIdentity(ctx, "github", "ann") }},
+		{"SaveScene, new", with(auth.Tx.SaveScene, users.Scene{UserID: w.ann.ID, TeamID: w.betaTeam.ID, Scene: "home", DashboardID: 5})},
+		{"SaveScene", with(auth.Tx.SaveScene, users.Scene{UserID: w.ann.ID, TeamID: w.acmeTeam.ID, Scene: "home", DashboardID: 5})},
+		{"DeleteScenes", with(auth.Tx.DeleteScenes, 1)},
+		{"AddEvent", with(auth.Tx.AddEvent, users.Event{At: at(5), Target: w.ann.ID, Action: "updated"})},
+	}
+}
+
+func (w world) authChanges() []change {
+	rotated, rolled, wider := newSession(w.ann, number(1), "rotated"), newKey(w.ann, "ann"), newToken(w.ann, "ann")
+	rolled.Hash, wider.Scopes = hash("rolled"), "*"
+	return []change{
+		{"SaveSession, new", with(auth.Tx.SaveSession, newSession(w.ann, number(9), "new"))},
+		{"SaveSession", with(auth.Tx.SaveSession, rotated)},
+		{"DeleteSession", with(auth.Tx.DeleteSession, number(1))},
+		{"DeleteSessions", func(ctx context.Context, tx auth.Tx) error {
+			_, err := tx.DeleteSessions(ctx, w.ann.ID, number(1))
+			return err
+		}},
+		{"SaveAPIKey, new", with(auth.Tx.SaveAPIKey, newKey(w.ann, "new"))},
+		{"SaveAPIKey", with(auth.Tx.SaveAPIKey, rolled)},
+		{"DeleteAPIKey", with(auth.Tx.DeleteAPIKey, "ann")},
+		{"SaveOAuthToken, new", with(auth.Tx.SaveOAuthToken, newToken(w.ann, "new"))},
+		{"SaveOAuthToken", with(auth.Tx.SaveOAuthToken, wider)},
+		{"DeleteOAuthToken", with(auth.Tx.DeleteOAuthToken, hash("ann"))},
+		{"SaveAttempts, new", func(ctx context.Context, tx auth.Tx) error {
+			return tx.SaveAttempts(ctx, "new", []time.Time{at(1)}, at(100))
+		}},
+		{"SaveAttempts", func(ctx context.Context, tx auth.Tx) error {
+			return tx.SaveAttempts(ctx, "ann", []time.Time{at(1), at(2)}, at(100))
+		}},
+		{"SaveAttempts, none", func(ctx context.Context, tx auth.Tx) error { return tx.SaveAttempts(ctx, "ann", nil, at(100)) }},
+		{"DeleteExpired", func(ctx context.Context, tx auth.Tx) error {
+			_, err := tx.DeleteExpired(ctx, at(1000))
+			return err
+		}},
+	}
+}
+
+// reads calls every method that reads, with arguments under which the changes
+// show, and returns a line for each call. It stops at the first error other
+// than ErrNotFound.
+func (w world) reads(ctx context.Context, r auth.Reader) ([]string, error) {
+	var lines []string
+	var failed error
+	line := func(call string, err error, results ...any) {
+		switch {
+		case errors.Is(err, users.ErrNotFound):
+			lines = append(lines, call+": not found")
+		case err != nil && failed == nil:
+			failed = fmt.Errorf("%s: %w", call, err)
+		default:
+			lines = append(lines, fmt.Sprintf("%s: %+v", call, results))
+		}
+	}
+	page, err := r.Profiles(ctx, users.Query{Limit: 100})
+	line("Profiles", err, page)
+	for _, u := range []users.User{w.ann, w.bob} {
+		one, err := r.User(ctx, u.ID)
+		line("User", err, one)
+		one, err = r.UserByUUID(ctx, u.UUID)
+		line("UserByUUID", err, one)
+		memberships, err := r.Memberships(ctx, u.ID)
+		line("Memberships", err, memberships)
+		identities, err := r.Identities(ctx, u.ID)
+		line("Identities", err, identities)
+		sessions, err := r.Sessions(ctx, u.ID)
+		line("Sessions", err, sessions)
+		keys, err := r.APIKeys(ctx, u.ID)
+		line("APIKeys", err, keys)
+		invites, err := r.Invites(ctx, users.FoldEmail(u.Email), at(-1000))
+		line("Invites", err, invites)
+	}
+	for _, email := range []string{"ann@example.com", "ann@example.org", "bob@example.com", "carl@example.com"} {
+		u, err := r.UserByEmail(ctx, email)
+		line("UserByEmail", err, u)
+	}
+	w.readOrganizations(ctx, r, line)
+	w.readSecrets(ctx, r, line)
+	return lines, failed
+}
+
+func (w world) readOrganizations(ctx context.Context, r auth.Reader, line func(string, error, ...any)) {
+	for n := range byte(3) {
+		o, err := r.Organization(ctx, number(n+1))
+		line("Organization", err, o)
+		teams, err := r.Teams(ctx, number(n+1))
+		line("Teams", err, teams)
+	}
+	team, err := r.Team(ctx, w.acmeTeam.ID)
+	line("Team", err, team)
+	for _, domain := range []string{"acme.example", "acme.example.org"} {
+		enforced, err := r.SSOEnforced(ctx, domain)
+		line("SSOEnforced", err, enforced)
+	}
+	events, err := r.Events(ctx, 0, 100)
+	line("Events", err, events)
+}
+
+func (w world) readSecrets(ctx context.Context, r auth.Reader, line func(string, error, ...any)) {
+	for _, secret := range []string{"ann", "ann2", "bob", "bob2", "new", "rotated", "rolled"} {
+		s, u, err := r.SessionByHash(ctx, hash(secret))
+		line("SessionByHash of "+secret, err, s, u)
+		k, u, err := r.APIKeyByHash(ctx, hash(secret))
+		line("APIKeyByHash of "+secret, err, k, u)
+		k, err = r.APIKey(ctx, secret)
+		line("APIKey of "+secret, err, k)
+		o, u, err := r.OAuthTokenByHash(ctx, hash(secret))
+		line("OAuthTokenByHash of "+secret, err, o, u)
+		times, err := r.Attempts(ctx, secret)
+		line("Attempts of "+secret, err, times)
+	}
+}
+
+// snapshot is reads that must succeed.
+func (w world) snapshot(t *testing.T, ctx context.Context, r auth.Reader) []string {
+	t.Helper()
+	lines, err := w.reads(ctx, r)
+	if err != nil {
+		t.Fatalf("%v, want nil", err)
+	}
+	return lines
+}
+
+// unchanged fails the test at the first line in which two snapshots differ.
+func unchanged(t *testing.T, after string, got, want []string) {
+	t.Helper()
+	for i := range want {
+		if i >= len(got) || got[i] != want[i] {
+			t.Errorf("after %s:\n got %s,\nwant %s", after, strings.Join(got[min(i, len(got)):min(i+1, len(got))], ""), want[i])
+			return
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package users_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+func TestValidEmail(t *testing.T) {
+	for _, ok := range []string{"a@b.co", "first.last+tag@example.com", "a@bücher.example", "root@localhost", strings.Repeat("a", 64) + "@b.co"} {
+		if !users.ValidEmail(ok) {
+			t.Errorf("ValidEmail(%q) = false", ok)
+		}
+	}
+	for _, bad := range []string{"", "a", "a@", "@b.co", "a@b", "a@b@c.de", "Bob <a@b.co>", "a@b.co (x)", `"a b"@c.de`, "a@[127.0.0.1]",
+		"a@127.0.0.1", "a@b.co,d@e.fr", "a b@c.de", "a@b..co", "a@.co", ".a@b.co", "a.@b.co", "a..b@c.de", "a@-b.co", "a\r\n@b.co",
+		"a\x00@b.co", "ü@b.co", "a@b.co\u202e", strings.Repeat("a", 65) + "@b.co"} {
+		if users.ValidEmail(bad) {
+			t.Errorf("ValidEmail(%q) = true", bad)
+		}
+	}
+}
+
+func FuzzFoldEmail(f *testing.F) {
+	for _, s := range []string{"A@B.co", "a@BÜCHER.example", "", "@", "a@b@c", "\xff@x.y"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		folded := users.FoldEmail(s)
+		if again := users.FoldEmail(folded); again != folded {
+			t.Errorf("FoldEmail(%q) = %q, and folded again %q", s, folded, again)
+		}
+		if users.ValidEmail(s) && !users.ValidEmail(folded) {
+			t.Errorf("%q is valid and its folded form %q is not", s, folded)
+		}
+	})
+}
+
+// TestEffectiveNotifications keeps the constant of defaults equal to the table.
+func TestEffectiveNotifications(t *testing.T) {
+	constant, computed := users.EffectiveNotifications(""), users.EffectiveNotifications("{}")
+	if constant != computed {
+		t.Errorf("the defaults are\n%s\nand the table says\n%s", constant, computed)
+	}
+	var m map[string]any
+	if err := json.Unmarshal([]byte(users.EffectiveNotifications(`{"plugin_disabled":false}`)), &m); err != nil || m["plugin_disabled"] != false {
+		t.Errorf("got %v, %v, want the stored value over the default", m["plugin_disabled"], err)
+	}
+}
+
+func TestNewUUID(t *testing.T) {
+	at := time.UnixMilli(0x0190c0de1234)
+	id, err := users.NewUUID(at, bytes.NewReader(bytes.Repeat([]byte{0xff}, 16)))
+	if want := "0190c0de-1234-7fff-bfff-ffffffffffff"; err != nil || id.String() != want {
+		t.Errorf("NewUUID = %v, %v, want %s", id, err, want)
+	}
+	if _, err := users.NewUUID(at, bytes.NewReader(nil)); err == nil {
+		t.Error("NewUUID without randomness gives no error")
+	}
+}
+
+func TestSecretDoesNotPrint(t *testing.T) {
+	u := users.User{PasswordHash: "hunter2"}
+	if s := strings.Join([]string{u.PasswordHash.String(), u.PasswordHash.GoString()}, ""); strings.Contains(s, "hunter2") {
+		t.Errorf("a secret prints %q", s)
+	}
+}
+
+func FuzzParseID(f *testing.F) {
+	for _, s := range []string{"1", "007", "+5", "-1", "9223372036854775808", "٥", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if n, ok := users.ParseID(s); ok && (n <= 0 || s[0] == '0' || strings.Trim(s, "0123456789") != "") {
+			t.Errorf("ParseID(%q) = %d", s, n)
+		}
+	})
+}
