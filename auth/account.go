@@ -233,7 +233,13 @@ func (s *Service) checkCurrent(ctx context.Context, u users.User, up *update) er
 	if s.hasher.matches(u.PasswordHash, clip(password)) && utf8.RuneCountInString(password) <= users.MaxPassword {
 		return nil
 	}
-	if err := s.record(ctx, key, passwordFailures); err != nil {
+	err = s.store.UpdateAuth(ctx, func(tx Tx) error {
+		if err := s.count(ctx, tx, key, passwordFailures); err != nil {
+			return err
+		}
+		return tx.AddEvent(ctx, s.users.Event(up.principal.Actor, u.ID, "password check failed"))
+	})
+	if err != nil {
 		return err
 	}
 	return ErrIncorrectPassword

@@ -200,3 +200,32 @@ func TestDeactivationIsFinal(t *testing.T) {
 		}
 	}
 }
+
+// TestFailuresAreLogged finds each failed proof in the activity log.
+func TestFailuresAreLogged(t *testing.T) {
+	s, st := newService(t, auth.Config{})
+	u := newUser(t, s, "ann@example.com")
+	login := auth.LoginRequest{Email: users.Set("ann@example.com"), Password: users.Set("wrong"), Client: "192.0.2.1"}
+	if _, err := s.Login(t.Context(), login); !errors.Is(err, auth.ErrInvalidCredentials) {
+		t.Fatalf("Login: got error %v", err)
+	}
+	p, err := s.HostSession(t.Context(), u.ID, time.Now(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch := users.Patch{Password: users.Set("another-strong-one-42!!"), CurrentPassword: users.Set("wrong")}
+	if _, err := s.UpdateUser(t.Context(), p, u.ID, patch, nil); !errors.Is(err, auth.ErrIncorrectPassword) {
+		t.Fatalf("UpdateUser: got error %v", err)
+	}
+	events, err := st.Events(t.Context(), 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range events {
+		got = append(got, e.Action)
+	}
+	if want := "user created, login failed, password check failed"; strings.Join(got, ", ") != want {
+		t.Errorf("the log holds %q, want %q", strings.Join(got, ", "), want)
+	}
+}

@@ -141,9 +141,15 @@ func (s *Service) checkLogin(ctx context.Context, address, account string) error
 	return s.check(ctx, s.store, account, accountFailures)
 }
 
-// failLogin counts one failure for the client address and for the account.
-func (s *Service) failLogin(ctx context.Context, address, account string) error {
+// failLogin counts one failure for the client address and for the account, and
+// logs it if the account exists; user is zero if not.
+func (s *Service) failLogin(ctx context.Context, address, account string, user users.ID) error {
 	return s.store.UpdateAuth(ctx, func(tx Tx) error {
+		if user != 0 {
+			if err := tx.AddEvent(ctx, s.users.Event(users.Actor{}, user, "login failed")); err != nil {
+				return err
+			}
+		}
 		if limit := s.config.LoginFailures; limit > 0 {
 			if err := s.count(ctx, tx, address, Rate{limit, lockFor}); err != nil {
 				return err

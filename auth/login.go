@@ -81,7 +81,7 @@ func (s *Service) checkCredentials(ctx context.Context, client, folded, password
 	}
 	// A password over the limit is nobody's; it is not worth a long hash.
 	if !s.hasher.matches(u.PasswordHash, clip(password)) || utf8.RuneCountInString(password) > users.MaxPassword || !u.IsActive {
-		if err := s.failLogin(ctx, address, account); err != nil {
+		if err := s.failLogin(ctx, address, account, u.ID); err != nil {
 			return users.User{}, fmt.Errorf("login: %w", err)
 		}
 		return users.User{}, ErrInvalidCredentials

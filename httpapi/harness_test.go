@@ -27,7 +27,7 @@ type env struct {
 
 	mu   sync.Mutex
 	time time.Time
-	mail []auth.Message
+	box  *mailbox // unless mail is not configured
 }
 
 const password = "testpassword12345"
@@ -56,6 +56,7 @@ func each(t *testing.T, configure func(*httpapi.Config), fn func(t *testing.T, e
 			if configure != nil {
 				configure(&config)
 			}
+			e.box, _ = config.Auth.Mailer.(*mailbox)
 			var err error
 			if e.api, err = httpapi.New(e.store, config); err != nil {
 				t.Fatalf("httpapi.New: %v", err)
@@ -84,14 +85,6 @@ func (e *env) advance(d time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.time = e.time.Add(d)
-}
-
-// Send captures mail.
-func (e *env) Send(_ context.Context, m auth.Message) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.mail = append(e.mail, m)
-	return nil
 }
 
 // user stores NAME@example.com with the usual password.
@@ -250,4 +243,18 @@ func (r reply) has(member, want string) reply {
 		r.t.Errorf("%s: %s is %s, want %s", r.call, member, got, want)
 	}
 	return r
+}
+
+// mailbox captures mail.
+type mailbox struct {
+	mu   sync.Mutex
+	mail []auth.Message
+}
+
+// Send keeps the message.
+func (m *mailbox) Send(_ context.Context, message auth.Message) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mail = append(m.mail, message)
+	return nil
 }

@@ -95,16 +95,17 @@ func (w world) authChanges() []change {
 }
 
 // reads calls every method that reads, with arguments under which the changes
-// show, and returns a line for each call. It stops at the first error other
-// than ErrNotFound.
+// show, and returns a line for each call up to the first error other than
+// ErrNotFound.
 func (w world) reads(ctx context.Context, r auth.Reader) ([]string, error) {
 	var lines []string
 	var failed error
 	line := func(call string, err error, results ...any) {
 		switch {
+		case failed != nil: // what comes later would shift the lines
 		case errors.Is(err, users.ErrNotFound):
 			lines = append(lines, call+": not found")
-		case err != nil && failed == nil:
+		case err != nil:
 			failed = fmt.Errorf("%s: %w", call, err)
 		default:
 			lines = append(lines, fmt.Sprintf("%s: %+v", call, results))

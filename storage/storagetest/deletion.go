@@ -97,7 +97,8 @@ func testUserCascade(t *testing.T, st storage.Storage) {
 	again := w.ann
 	stored := addUser(t, st, again.Email, func(u *users.User) { *u = again })
 	p := must(st.Profiles(t.Context(), users.Query{ID: stored.ID, Limit: 1}))(t)
-	same(t, "what a new user inherits", [4]bool{len(p.Memberships[stored.ID]) > 0, len(p.Scenes[stored.ID]) > 0, p.HasIdentity[stored.ID], p.HasAPIKey[stored.ID]}, [4]bool{})
+	same(t, "what a new user inherits",
+		[4]bool{len(p.Memberships[stored.ID]) > 0, len(p.Scenes[stored.ID]) > 0, p.HasIdentity[stored.ID], p.HasAPIKey[stored.ID]}, [4]bool{})
 }
 
 func testUserCascadeSpares(t *testing.T, st storage.Storage) {

@@ -193,13 +193,10 @@ func testLostTransaction(t *testing.T, st storage.Storage) {
 	ctx := t.Context()
 	w := newWorld(t, st)
 	for name, c := range w.refusals() {
-		err := st.UpdateAuth(ctx, func(tx auth.Tx) error {
+		_ = st.UpdateAuth(ctx, func(tx auth.Tx) error {
 			refused(t, name, c.do(ctx, tx), c.want)
 			return nil
 		})
-		if err != nil && ctx.Err() != nil {
-			t.Fatalf("UpdateAuth: got %v, want it not canceled", err)
-		}
 		same(t, "User after "+name, must(st.User(ctx, w.ann.ID))(t), w.ann)
 		same(t, "UserByEmail after "+name, must(st.UserByEmail(ctx, "ann@example.com"))(t), w.ann)
 		same(t, "UserByUUID after "+name, must(st.UserByUUID(ctx, w.ann.UUID))(t), w.ann)

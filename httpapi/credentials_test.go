@@ -1,0 +1,144 @@
+package httpapi_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// TestCookieSurvivesABadHeader keeps a good session that was not judged.
+func TestCookieSurvivesABadHeader(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		cookie := e.session(alice, 0)
+		for _, h := range []option{header("Authorization", "Basic eA=="), header("Authorization", "Bearer x"), header("Authorization", "Bearer phx_no")} {
+			if got := e.do("GET", "/api/users/@me", "", cookie, h).ok(401).header.Get("Set-Cookie"); got != "" {
+				t.Errorf("the cookie is changed: %s", got)
+			}
+		}
+		e.do("GET", "/api/users/@me", "", cookie).ok(200)
+		e.advance(14 * 24 * time.Hour)
+		if got := e.do("GET", "/api/users/@me", "", cookie).ok(401).header.Get("Set-Cookie"); !strings.Contains(got, "Max-Age=0") {
+			t.Errorf("an expired cookie is not cleared: %q", got)
+		}
+	})
+}
+
+func TestETagNamesTheUser(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice, bob := e.user("alice"), e.user("bob")
+		tag := func(u users.User) string {
+			return e.do("GET", "/api/users/@me", "", e.session(u, 0)).header.Get("ETag")
+		}
+		if tag(alice) == tag(bob) {
+			t.Errorf("two users share the validator %s", tag(alice))
+		}
+		e.do("PATCH", "/api/users/@me", `{"theme_mode":"dark"}`, e.session(alice, 0), header("If-Match", tag(bob))).ok(412)
+		e.do("PATCH", "/api/users/@me", `{"theme_mode":"dark"}`, e.session(alice, 0), header("If-Match", `"x", `+tag(alice))).ok(200)
+		e.do("PATCH", "/api/users/@me", `{"theme_mode":"light"}`, e.session(alice, 0), header("If-Match", "*")).ok(200)
+	})
+}
+
+// TestEmailChangeEndsOtherSessions spares them when only the case differs.
+func TestEmailChangeEndsOtherSessions(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		own, other := e.session(alice, 0), e.session(alice, 0)
+		e.do("PATCH", "/api/users/@me", `{"email":"Alice@example.com"}`, own).ok(200).has("email", `"Alice@example.com"`)
+		e.do("GET", "/api/users/@me", "", other).ok(200)
+		e.do("PATCH", "/api/users/@me", `{"email":"new@example.com"}`, own).ok(200)
+		e.do("GET", "/api/users/@me", "", other).ok(401)
+		e.do("GET", "/api/users/@me", "", own).ok(200)
+	})
+}
+
+// TestMailConfigured stages a new address and tells about a new password.
+func TestMailConfigured(t *testing.T) {
+	each(t, func(c *httpapi.Config) { c.Auth.Mailer = &mailbox{} }, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		r := e.do("PATCH", "/api/users/@me", `{"email":"new@example.com","first_name":"A"}`, e.session(alice, 0)).ok(200)
+		r.has("email", `"alice@example.com"`).has("pending_email", `"new@example.com"`).has("first_name", `"A"`)
+		e.do("PATCH", "/api/users/@me", `{"password":"mighty-strong-secure-1337!!","current_password":"`+password+`"}`, e.session(alice, 0)).ok(200)
+		e.box.mu.Lock()
+		defer e.box.mu.Unlock()
+		if len(e.box.mail) == 0 || e.box.mail[len(e.box.mail)-1].Recipient().Email != "alice@example.com" {
+			t.Errorf("got mail %+v, want one to the owner", e.box.mail)
+		}
+	})
+}
+
+// TestLoginReplacesSessions ends whatever session the browser had.
+func TestLoginReplacesSessions(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		e.user("bob")
+		cookie := e.session(alice, 0)
+		planted := header("Cookie", "sessionid=planted")
+		r := e.do("POST", "/api/login", `{"email":"bob@example.com","password":"`+password+`"}`, cookie).ok(200)
+		e.do("GET", "/api/users/@me", "", cookie).ok(401)
+		got := r.header.Get("Set-Cookie")
+		for _, want := range []string{"sessionid=", "; Path=/", "; HttpOnly", "; Secure", "; SameSite=Lax", "Max-Age=1209600"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("Set-Cookie %q lacks %q", got, want)
+			}
+		}
+		e.do("POST", "/api/login", `{"email":"bob@example.com","password":"`+password+`"}`, planted).ok(200)
+		e.do("GET", "/api/users/@me", "", planted).ok(401)
+		value, _, _ := strings.Cut(got, ";")
+		e.do("GET", "/api/users/@me", "", header("Cookie", value), header("Cookie", "sessionid=x")).ok(401)
+		out := e.do("POST", "/api/logout?next=//evil.com", "", header("Cookie", value)).ok(302)
+		if got := out.header.Get("Location"); got != "/login" {
+			t.Errorf("logout leads to %q", got)
+		}
+		if got := e.do("POST", "/logout/?next=/a?b=c", "").ok(302).header.Get("Location"); got != "/login?next=%2Fa%3Fb%3Dc" {
+			t.Errorf("logout leads to %q", got)
+		}
+		e.do("GET", "/api/users/@me", "", header("Cookie", value)).ok(401)
+	})
+}
+
+// TestKeyNeverBecomesACookie holds also at the door where cookies are made.
+func TestKeyNeverBecomesACookie(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		key, cookie := e.key(alice, "*"), e.session(alice, 0)
+		r := e.do("POST", "/api/login", `{"email":"alice@example.com","password":"`+password+`"}`, key)
+		r.refused(403, "authentication_error", "permission_denied", "")
+		out := e.do("POST", "/api/logout", "", key, cookie).ok(302)
+		if r.header.Get("Set-Cookie")+out.header.Get("Set-Cookie") != "" {
+			t.Error("a request with a key changes cookies")
+		}
+		e.do("GET", "/api/users/@me", "", cookie).ok(200)
+	})
+}
+
+// TestIdentityChangeModes are the three values of D3.
+func TestIdentityChangeModes(t *testing.T) {
+	for mode, status := range map[auth.IdentityChange]int{auth.WithPassword: 400, auth.Documented: 200, auth.SessionOnly: 403} {
+		each(t, func(c *httpapi.Config) { c.Auth.IdentityChange = mode }, func(t *testing.T, e *env) {
+			alice := e.user("alice")
+			key := e.key(alice, "user:write")
+			e.do("PATCH", "/api/users/@me", `{"email":"new@example.com"}`, key).ok(status)
+			e.do("PATCH", "/api/users/@me", `{"email":"`+e.do("GET", "/api/users/@me", "", key).json()["email"].(string)+`"}`, key).ok(200)
+			e.do("PATCH", "/api/users/@me", `{"is_staff":true,"email":"zz@example.com"}`, key).refused(403, "authentication_error", "permission_denied", "")
+		})
+	}
+}
+
+// TestBasePath mounts the API below a prefix.
+func TestBasePath(t *testing.T) {
+	each(t, func(c *httpapi.Config) { c.BasePath, c.MaxPage = "/accounts/", 1 }, func(t *testing.T, e *env) {
+		boss := e.user("boss", staff)
+		e.user("alice")
+		cookie := e.session(boss, 0)
+		e.do("GET", "/accounts/api/users", "", cookie).ok(200).has("next", `"https://app.example.com/accounts/api/users?limit=1\u0026offset=1"`)
+		e.do("GET", "/accounts/api/users/%40me/", "", cookie).ok(200)
+		for _, path := range []string{"/api/users", "/accountsapi/users", "/accounts", "/accounts//api/users", "/accounts/api/../api/users"} {
+			e.do("GET", path, "", cookie).refused(404, "invalid_request", "not_found", "")
+		}
+	})
+}
