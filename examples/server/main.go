@@ -23,6 +23,7 @@ import (
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
 	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
+	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 func main() {
@@ -80,19 +81,30 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	store, err := open(ctx, o.db)
+	config, err := o.config(logger)
 	if err != nil {
 		return err
 	}
-	config, err := o.config(logger)
+	w, err := readWorld(o.world)
 	if err != nil {
-		return errors.Join(err, store.Close())
+		return err
+	}
+	if w != nil {
+		if err := w.apply(&config); err != nil {
+			return fmt.Errorf("-world %s: %w", o.world, err)
+		}
+	}
+	dashboards := users.DashboardMap{}
+	config.Dashboards = dashboards
+	store, err := open(ctx, o.db)
+	if err != nil {
+		return err
 	}
 	api, err := httpapi.New(store, config)
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	a := app{api: api, store: store, log: logger, out: stdout, options: o}
+	a := app{api: api, store: store, log: logger, out: stdout, options: o, world: w, dashboards: dashboards}
 	if len(command) > 0 {
 		err = a.command(ctx, command)
 	} else {
@@ -122,11 +134,14 @@ func open(ctx context.Context, db string) (storage.Storage, error) {
 	return sqlite.Open(ctx, path)
 }
 
-func (o options) config(logger *slog.Logger) (httpapi.Config, error) {
-	changes := map[string]auth.IdentityChange{
+func identityChanges() map[string]auth.IdentityChange {
+	return map[string]auth.IdentityChange{
 		"with_password": auth.WithPassword, "documented": auth.Documented, "session_only": auth.SessionOnly,
 	}
-	change, ok := changes[o.identityChange]
+}
+
+func (o options) config(logger *slog.Logger) (httpapi.Config, error) {
+	change, ok := identityChanges()[o.identityChange]
 	if !ok {
 		return httpapi.Config{}, fmt.Errorf("-identity-change: %q is unknown", o.identityChange)
 	}
@@ -143,6 +158,9 @@ type app struct {
 	log     *slog.Logger
 	out     io.Writer
 	options options
+	world   *world // nil if there is none
+	// dashboards is filled before the first request and not changed after.
+	dashboards users.DashboardMap
 }
 
 const (

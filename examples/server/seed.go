@@ -23,18 +23,26 @@ func (a *app) seed(ctx context.Context) error {
 		}
 		return nil
 	}
-	if a.options.world != "" {
-		text, err := os.ReadFile(a.options.world)
-		if err != nil {
-			return fmt.Errorf("-world: %w", err)
-		}
-		w, err := parseWorld(text)
-		if err != nil {
-			return fmt.Errorf("-world %s: %w", a.options.world, err)
-		}
-		return w.load(ctx, a.api, a.out)
+	if a.world != nil {
+		return a.world.load(ctx, a.api, a.out, a.dashboards)
 	}
 	return a.firstUser(ctx)
+}
+
+// readWorld reads the world file, if there is one.
+func readWorld(path string) (*world, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("-world: %w", err)
+	}
+	w, err := parseWorld(text)
+	if err != nil {
+		return nil, fmt.Errorf("-world %s: %w", path, err)
+	}
+	return w, nil
 }
 
 // firstUser creates an organization, a team and a staff user with an API key.

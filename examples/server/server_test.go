@@ -181,6 +181,8 @@ func TestWorld(t *testing.T) {
 		"users": {"alice": {"email": "alice@example.com", "password": "testpassword12345", "memberships": {"acme": 1},
 			"current_organization": "acme", "current_team": "web", "linked_identities": [{"provider": "github", "login": "octocat"}]}},
 		"api_keys": {"k1": {"owner": "alice", "scopes": ["user:read"], "scoped_teams": ["web"]}},
+		"options": {"identity_change": "session_only", "public_url": "https://app.example.com"},
+		"dashboards": {"d1": {"team": "web"}},
 		"invites": {"i1": {"organization": "acme", "target_email": "x@example.com", "age_days": 1}}}`), 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +202,7 @@ func TestWorld(t *testing.T) {
 		t.Errorf("a world for a database in use: got error %v", err)
 	}
 	for text, culprit := range map[string]string{
-		`{"users":{"a":{"emial":"x"}}}`: "/users/a/emial", `{"users":{"a":{"email":5}}}`: "/users/a/email",
+		`{"users":{"a":{"emial":"x"}}}`: "/users/a/emial", `{"users":{"a":{"email":5}}}`: "/users/a/email", `{"mail":true}`: "/mail",
 	} {
 		if _, err := parseWorld([]byte(text)); err == nil || !strings.Contains(err.Error(), culprit) {
 			t.Errorf("%s: got error %v, want one that names %s", text, err, culprit)

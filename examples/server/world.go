@@ -22,11 +22,24 @@ import (
 
 // world is a fixture: names stand for ids everywhere.
 type world struct {
+	Mail          bool                         `json:"mail"`
+	Options       worldOptions                 `json:"options"`
 	Organizations map[string]worldOrganization `json:"organizations"`
 	Teams         map[string]worldTeam         `json:"teams"`
 	Users         map[string]worldUser         `json:"users"`
 	APIKeys       map[string]worldKey          `json:"api_keys"`
 	Invites       map[string]worldInvite       `json:"invites"`
+	Dashboards    map[string]worldDashboard    `json:"dashboards"`
+}
+
+type worldOptions struct {
+	IdentityChange    string `json:"identity_change"`
+	LoginFailureLimit int    `json:"login_failure_limit"`
+	PublicURL         string `json:"public_url"`
+}
+
+type worldDashboard struct {
+	Team string `json:"team"`
 }
 
 type worldOrganization struct {
@@ -87,7 +100,24 @@ func parseWorld(text []byte) (*world, error) {
 	} else if err != nil {
 		return nil, err
 	}
+	if w.Mail {
+		return nil, errors.New("/mail: this server cannot send mail yet")
+	}
 	return w, nil
+}
+
+// apply changes the configuration as the world's options say.
+func (w *world) apply(c *httpapi.Config) error {
+	if name := w.Options.IdentityChange; name != "" {
+		change, ok := identityChanges()[name]
+		if !ok {
+			return fmt.Errorf("/options/identity_change: %q is unknown", name)
+		}
+		c.Auth.IdentityChange = change
+	}
+	c.Auth.LoginFailures = w.Options.LoginFailureLimit
+	c.PublicURL = cmp.Or(w.Options.PublicURL, c.PublicURL)
+	return nil
 }
 
 // loader keeps what the names of a world stand for.
@@ -97,12 +127,13 @@ type loader struct {
 	organizations map[string]uuid.UUID
 	teams         map[string]users.Team
 	users         map[string]users.User
+	dashboards    users.DashboardMap
 }
 
 // load stores a world in an empty database, in the order of its names, and
-// prints the values of its API keys.
-func (w *world) load(ctx context.Context, api *httpapi.API, out io.Writer) error {
-	l := &loader{api, out, map[string]uuid.UUID{}, map[string]users.Team{}, map[string]users.User{}}
+// prints the values of its API keys. Dashboards get the numbers from 1 on.
+func (w *world) load(ctx context.Context, api *httpapi.API, out io.Writer, dashboards users.DashboardMap) error {
+	l := &loader{api, out, map[string]uuid.UUID{}, map[string]users.Team{}, map[string]users.User{}, dashboards}
 	for _, step := range []func() error{
 		func() error {
 			return each("organizations", w.Organizations, func(n string, o worldOrganization) error { return l.organization(ctx, n, o) })
@@ -118,6 +149,13 @@ func (w *world) load(ctx context.Context, api *httpapi.API, out io.Writer) error
 		},
 		func() error {
 			return each("invites", w.Invites, func(_ string, i worldInvite) error { return l.invite(ctx, i) })
+		},
+		func() error {
+			return each("dashboards", w.Dashboards, func(_ string, d worldDashboard) error {
+				t, err := named("team", l.teams, d.Team)
+				l.dashboards[int64(len(l.dashboards)+1)] = t.ID
+				return err
+			})
 		},
 	} {
 		if err := step(); err != nil {
