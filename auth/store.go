@@ -63,8 +63,8 @@ type Tx interface {
 	// SaveAttempts stores times under key until expires. No times delete it.
 	SaveAttempts(ctx context.Context, key string, times []time.Time, expires time.Time) error
 	// DeleteExpired removes sessions, OAuth tokens and attempts that expired at
-	// or before now, and returns how many records that were. API keys stay, so
-	// that their owners see what happened to them.
+	// or before now, and returns how many records that were. A zero expiry means
+	// never. API keys stay, so that their owners see what happened to them.
 	DeleteExpired(ctx context.Context, now time.Time) (int, error)
 }
 

@@ -210,7 +210,7 @@ func (t *tx) DeleteExpired(ctx context.Context, now time.Time) (int, error) {
 	}
 	n := 0
 	for _, s := range t.d.sessions {
-		if !s.ExpiresAt.After(now) {
+		if !s.ExpiresAt.IsZero() && !s.ExpiresAt.After(now) {
 			t.dropSession(s)
 			n++
 		}
@@ -222,7 +222,7 @@ func (t *tx) DeleteExpired(ctx context.Context, now time.Time) (int, error) {
 		}
 	}
 	for key, a := range t.d.attempts {
-		if !a.expires.After(now) {
+		if !a.expires.IsZero() && !a.expires.After(now) {
 			drop(t, t.d.attempts, key)
 			n++
 		}
