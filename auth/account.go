@@ -143,7 +143,7 @@ func (s *Service) prove(ctx context.Context, up *update) error {
 		return users.ErrForbidden // before any other rule; see users.Service.Apply
 	}
 	if byToken {
-		if err := s.identityGuard(u, up); err != nil {
+		if err := s.identityGuard(u); err != nil {
 			return err
 		}
 		if s.config.IdentityChange == WithPassword {
@@ -191,7 +191,7 @@ func changesIdentity(p users.Patch, u users.User) bool {
 
 // identityGuard comes before anything that could tell whether an address is
 // taken.
-func (s *Service) identityGuard(u users.User, up *update) error {
+func (s *Service) identityGuard(u users.User) error {
 	switch s.config.IdentityChange {
 	case SessionOnly:
 		return users.ErrForbidden
@@ -259,7 +259,7 @@ func (s *Service) applyUpdate(ctx context.Context, tx Tx, up *update, token user
 	}
 	if up.principal.ByToken() && changesIdentity(up.patch, before) {
 		// The user may have changed since prove judged the same patch.
-		if err := s.identityGuard(before, up); err != nil {
+		if err := s.identityGuard(before); err != nil {
 			return users.User{}, err
 		}
 		if s.config.IdentityChange == WithPassword && !up.proven {

@@ -286,14 +286,11 @@ func (s *Service) applyExpiry(k *APIKey, f users.Field[time.Time]) error {
 
 func (s *Service) checkScopes(f users.Field[[]string]) error {
 	const name = "scopes"
-	if err := listForm(f, name); err != nil {
+	if err := listForm(f, name, maxScopes); err != nil {
 		return err
 	}
 	if len(f.Value) == 0 {
 		return invalid(name, "empty", "Name at least one scope.")
-	}
-	if len(f.Value) > maxScopes {
-		return invalid(name, "invalid_input", "These are too many scopes.")
 	}
 	for _, scope := range f.Value {
 		if !utf8.ValidString(scope) || !s.validScope(scope) {
@@ -303,13 +300,16 @@ func (s *Service) checkScopes(f users.Field[[]string]) error {
 	return nil
 }
 
-// listForm reports a list that is null or no list.
-func listForm[T any](f users.Field[[]T], name string) error {
+// listForm reports a list that is null, no list, or longer than limit.
+func listForm[T any](f users.Field[[]T], name string, limit int) error {
 	if f.Null {
 		return invalid(name, "null", "This field may not be null.")
 	}
 	if f.Err != nil {
 		return invalid(name, f.Err.Code, f.Err.Message)
+	}
+	if len(f.Value) > limit {
+		return invalid(name, "invalid_input", "This list is too long.")
 	}
 	return nil
 }
@@ -319,11 +319,8 @@ func ownTeams(ctx context.Context, tx Tx, ms []users.Membership, f users.Field[[
 	if f.Null {
 		return nil, nil
 	}
-	if err := listForm(f, name); err != nil {
+	if err := listForm(f, name, maxRestrictions); err != nil {
 		return nil, err
-	}
-	if len(f.Value) > maxRestrictions {
-		return nil, invalid(name, "invalid_input", "These are too many teams.")
 	}
 	visible := map[users.TeamID]bool{}
 	for _, m := range ms {
@@ -348,11 +345,8 @@ func ownOrganizations(ms []users.Membership, f users.Field[[]string]) ([]uuid.UU
 	if f.Null {
 		return nil, nil
 	}
-	if err := listForm(f, name); err != nil {
+	if err := listForm(f, name, maxRestrictions); err != nil {
 		return nil, err
-	}
-	if len(f.Value) > maxRestrictions {
-		return nil, invalid(name, "invalid_input", "These are too many organizations.")
 	}
 	ids := make([]uuid.UUID, 0, min(len(f.Value), len(ms)))
 	for _, text := range f.Value {

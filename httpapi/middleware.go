@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -207,19 +208,10 @@ func (a *API) checkOrigin(r *http.Request) error {
 		return errCrossOrigin
 	}
 	origin := r.Header.Get("Origin")
-	if a.public.Scheme == "https" && strings.HasPrefix(origin, "http://") && !a.trusted(origin) {
+	if a.public.Scheme == "https" && strings.HasPrefix(origin, "http://") && !slices.Contains(a.config.TrustedOrigins, origin) {
 		return errCrossOrigin
 	}
 	return nil
-}
-
-func (a *API) trusted(origin string) bool {
-	for _, o := range a.config.TrustedOrigins {
-		if o == origin {
-			return true
-		}
-	}
-	return false
 }
 
 // clientAddress is the TCP peer or, if that is a trusted proxy, the last

@@ -119,14 +119,21 @@ func replaceShare(_, v any) (any, bool) {
 	return json.Number(strconv.FormatFloat(f, 'g', -1, 64)), err == nil && f >= 0 && f <= 1
 }
 
-func mergeBools(stored, v any) (any, bool) {
-	sent, ok := v.(map[string]any)
-	if !ok {
-		return nil, false
-	}
-	merged := map[string]any{}
+// overlay begins a merge: it returns what was sent, which must be an object, and
+// a copy of what is stored to put it into.
+func overlay(stored, v any) (sent, merged map[string]any, ok bool) {
+	merged = map[string]any{}
 	if old, ok := stored.(map[string]any); ok {
 		maps.Copy(merged, old)
+	}
+	sent, ok = v.(map[string]any)
+	return sent, merged, ok
+}
+
+func mergeBools(stored, v any) (any, bool) {
+	sent, merged, ok := overlay(stored, v)
+	if !ok {
+		return nil, false
 	}
 	for key, value := range sent {
 		if _, ok := value.(bool); !ok {
@@ -138,13 +145,9 @@ func mergeBools(stored, v any) (any, bool) {
 }
 
 func mergeRealtime(stored, v any) (any, bool) {
-	sent, ok := v.(map[string]any)
+	sent, merged, ok := overlay(stored, v)
 	if !ok {
 		return nil, false
-	}
-	merged := map[string]any{}
-	if old, ok := stored.(map[string]any); ok {
-		maps.Copy(merged, old)
 	}
 	for kind, teams := range sent {
 		if !slices.Contains(RealtimeNotificationTypes(), kind) {
