@@ -58,6 +58,9 @@ type Config struct {
 	OnboardingSkips Rate
 	// ScopeObjects may be named in scopes of API keys besides the documented ones.
 	ScopeObjects []string
+	// Sealer encrypts the secrets that must be read back. Nil means that none can
+	// be stored.
+	Sealer *Sealer
 	// Mailer sends mail. Nil means that mail is not configured.
 	Mailer Mailer
 	// Now reads the clock. Nil means time.Now. Tests set it.

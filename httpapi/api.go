@@ -16,18 +16,22 @@ import (
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
-// Config adjusts an API. PublicURL is required; the zero value of the rest is
-// right for production.
+// Config adjusts an API. PublicURL and EncryptionKeys are required; the zero
+// value of the rest is right for production.
 type Config struct {
 	// PublicURL is the origin that clients see, such as
 	// "https://app.example.com". Every URL in an answer begins with it, and
 	// cookies are Secure if it is https.
 	PublicURL string
+	// EncryptionKeys encrypt the secrets that must be read back. Each has
+	// auth.EncryptionKeyBytes random bytes; the first encrypts and all decrypt,
+	// so that a key can be replaced. Keep them outside the store.
+	EncryptionKeys [][]byte
 	// BasePath is the path that the API is mounted under, such as "/accounts".
 	// Requests arrive with it. Empty means the root.
 	BasePath string
-	// Auth adjusts credentials. Its Now, Rand and Logger are overridden by the
-	// ones here.
+	// Auth adjusts credentials. Its Sealer, Now, Rand and Logger are overridden by
+	// what follows from the members here.
 	Auth auth.Config
 	// Dashboards looks the host's dashboards up. Nil means that there are none.
 	Dashboards users.Dashboards
@@ -107,6 +111,9 @@ func (a *API) prepare() error {
 	}
 	public.Path = ""
 	a.public = public
+	if c.Auth.Sealer, err = auth.NewSealer(c.EncryptionKeys...); err != nil {
+		return fmt.Errorf("EncryptionKeys: %w", err)
+	}
 	if c.BasePath = strings.TrimSuffix(c.BasePath, "/"); c.BasePath != "" && (c.BasePath[0] != '/' || strings.ContainsAny(c.BasePath, "{}?#%")) {
 		return errors.New("BasePath must begin with a slash and hold none of {}?#%")
 	}

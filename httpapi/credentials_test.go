@@ -7,6 +7,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/storage/memory"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -141,4 +142,13 @@ func TestBasePath(t *testing.T) {
 			e.do("GET", path, "", cookie).refused(404, "invalid_request", "not_found", "")
 		}
 	})
+}
+
+func TestConfigNeedsEncryptionKeys(t *testing.T) {
+	for name, keys := range map[string][][]byte{"none": nil, "short": {{1, 2, 3}}} {
+		_, err := httpapi.New(memory.New(), httpapi.Config{PublicURL: "https://app.example.com", EncryptionKeys: keys})
+		if err == nil || !strings.Contains(err.Error(), "EncryptionKeys") {
+			t.Errorf("%s: got error %v, want one that names EncryptionKeys", name, err)
+		}
+	}
 }

@@ -1,16 +1,20 @@
 package httpapi_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 
+	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
 )
 
 func ExampleNew() {
-	api, err := httpapi.New(memory.New(), httpapi.Config{PublicURL: "https://app.example.com"})
+	key := make([]byte, auth.EncryptionKeyBytes)
+	rand.Read(key) // a service keeps its key; see Config
+	api, err := httpapi.New(memory.New(), httpapi.Config{PublicURL: "https://app.example.com", EncryptionKeys: [][]byte{key}})
 	if err != nil {
 		fmt.Println(err)
 		return

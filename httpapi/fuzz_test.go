@@ -57,7 +57,7 @@ type fuzzEnv struct {
 func newFuzzEnv(t *testing.T) *fuzzEnv {
 	t.Helper()
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	api, err := httpapi.New(memory.New(), httpapi.Config{PublicURL: "https://app.example.com", Now: func() time.Time { return now },
+	api, err := httpapi.New(memory.New(), httpapi.Config{PublicURL: "https://app.example.com", EncryptionKeys: encryptionKeys, Now: func() time.Time { return now },
 		Auth: auth.Config{PasswordCost: cheap}, Dashboards: users.DashboardMap{1: 1}})
 	if err != nil {
 		t.Fatalf("httpapi.New: %v", err)

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -32,6 +33,8 @@ type env struct {
 
 const password = "testpassword12345"
 
+var encryptionKeys = [][]byte{bytes.Repeat([]byte{7}, auth.EncryptionKeyBytes)}
+
 // cheap makes password hashing fast enough for tests.
 var cheap = auth.Cost{KiB: 8, Passes: 1}
 
@@ -51,7 +54,7 @@ func each(t *testing.T, configure func(*httpapi.Config), fn func(t *testing.T, e
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := &env{t: t, store: open(t), time: time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)}
-			config := httpapi.Config{PublicURL: "https://app.example.com", Now: e.now, Auth: auth.Config{PasswordCost: cheap},
+			config := httpapi.Config{PublicURL: "https://app.example.com", EncryptionKeys: encryptionKeys, Now: e.now, Auth: auth.Config{PasswordCost: cheap},
 				Dashboards: users.DashboardMap{1: 1, 2: 2}}
 			if configure != nil {
 				configure(&config)

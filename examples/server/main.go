@@ -100,6 +100,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if config.EncryptionKeys, err = encryptionKeys(os.Getenv(keysVariable), o.db, logger); err != nil {
+		return errors.Join(err, store.Close())
+	}
 	api, err := httpapi.New(store, config)
 	if err != nil {
 		return errors.Join(err, store.Close())
