@@ -329,6 +329,7 @@ func TestAutonomyEvents(t *testing.T) {
 		e.do("GET", myAutonomy, "", me).ok(200)
 		e.do("DELETE", myAutonomy, "", me).ok(204)
 		e.do("DELETE", myAutonomy, "", me).ok(204)
+		e.do("POST", myAutonomy, `{"autostart_priority":"P1"}`, me).ok(200)
 		var got []string
 		for _, v := range e.actions(alice.ID, "autonomy") {
 			got = append(got, fmt.Sprintf("%s by %d %s %v", v.Action, v.Actor, v.Credential, v.Fields))
@@ -337,6 +338,7 @@ func TestAutonomyEvents(t *testing.T) {
 			fmt.Sprintf("autonomy config created by %d session []", alice.ID),
 			fmt.Sprintf("autonomy config updated by %d api_key [autostart_priority]", boss.ID),
 			fmt.Sprintf("autonomy config deleted by %d session []", alice.ID),
+			fmt.Sprintf("autonomy config created by %d session [autostart_priority]", alice.ID),
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("events are %q, want %q", got, want)

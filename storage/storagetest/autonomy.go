@@ -103,17 +103,20 @@ func testAutonomyNotFound(t *testing.T, st storage.Storage) {
 
 func testAutonomyRollback(t *testing.T, st storage.Storage) {
 	w := newWorld(t, st)
+	dan := addUser(t, st, "dan@example.com")
 	before := w.snapshot(t, t.Context(), st)
 	err := attempt(t, st, func(ctx context.Context, tx autonomy.Tx) error {
 		u, err := tx.CreateUser(ctx, newUser("carl@example.com"))
-		return errors.Join(err, tx.SaveAutonomyConfig(ctx, newConfig(u, number(9))), tx.DeleteAutonomyConfig(ctx, w.bob.ID),
-			tx.AddEvent(ctx, users.Event{At: at(5), Target: u.ID, Action: "created"}), tx.DeleteUser(ctx, w.ann.ID), errStop)
+		return errors.Join(err, tx.SaveAutonomyConfig(ctx, newConfig(u, number(9))), tx.SaveAutonomyConfig(ctx, newConfig(dan, number(8))),
+			tx.DeleteAutonomyConfig(ctx, w.bob.ID), tx.AddEvent(ctx, users.Event{At: at(5), Target: u.ID, Action: "created"}), tx.DeleteUser(ctx, w.ann.ID), errStop)
 	})
 	refused(t, "UpdateAutonomy", err, errStop)
 	if errors.Is(err, users.ErrNotFound) || errors.Is(err, users.ErrConflict) {
 		t.Errorf("UpdateAutonomy: got %v, want all changes to work", err)
 	}
 	unchanged(t, "changes of all domains and an error", w.snapshot(t, t.Context(), st), before)
+	_, err = st.AutonomyConfig(t.Context(), dan.ID)
+	refused(t, "AutonomyConfig of a user who had none", err, users.ErrNotFound)
 	// The IDs are free again, and the user is there to be deleted elsewhere.
 	put(t, st, autonomy.Tx.SaveAutonomyConfig, newConfig(w.ann, number(9)))
 	put(t, st, auth.Tx.DeleteUser, w.ann.ID)
