@@ -342,6 +342,22 @@ func TestForeignTargetsLookAlike(t *testing.T) {
 	})
 }
 
+// TestUserBeforeBody: contract section 1.2, where no earlier check needs the
+// body.
+func TestUserBeforeBody(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		people := e.newCast(1)
+		for _, c := range [][2]string{{"PATCH", "hedgehog_config"}, {"POST", "signal_autonomy"}, {"POST", "onboarding/skip"}} {
+			method, path := c[0], "/api/users/{user}/"+c[1]
+			for body, status := range map[string]int{"{": 400, strings.Repeat(" ", 2<<20): 413} {
+				e.do(method, people.path(path, "bob"), body, people.callers["fresh"]).ok(403)
+				e.do(method, people.path(path, "unknown"), body, people.callers["boss"]).ok(404)
+				e.do(method, people.path(path, "me"), body, people.callers["fresh"]).ok(status)
+			}
+		}
+	})
+}
+
 // TestUnmappedMethods: contract section 1.2, on every path of the resource.
 func TestUnmappedMethods(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {

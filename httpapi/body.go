@@ -25,8 +25,8 @@ const (
 type body struct {
 	value   jsontext.Value            // nil if there was no body
 	members map[string]jsontext.Value // of value, if it is an object
-	// err is why the body could not be read, unless route.bodyFirst. The handler
-	// reports it, by object or by itself, when it has found the user.
+	// err is why the body could not be read. Where the user comes first (see
+	// route.bodyFirst) the handler reports it, by object or by itself.
 	err error
 }
 
