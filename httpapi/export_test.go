@@ -11,3 +11,22 @@ func Routes(a *API) [][2]string {
 	}
 	return pairs
 }
+
+// Callers says who may call each route, by method and path: "anyone", "session",
+// or "session or bearer" with the scope.
+func Callers(a *API) map[[2]string]string {
+	callers := map[[2]string]string{}
+	for _, rt := range a.routes() {
+		who := "nobody"
+		switch rt.access {
+		case anyone:
+			who = "anyone"
+		case sessionOnly, sessionBlind:
+			who = "session"
+		case sessionOrKey:
+			who = "session or bearer " + rt.scope
+		}
+		callers[[2]string{rt.method, rt.path}] = who
+	}
+	return callers
+}

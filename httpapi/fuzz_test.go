@@ -52,6 +52,8 @@ type fuzzEnv struct {
 	api    *httpapi.API
 	cookie option
 	key    option
+
+	document *document
 }
 
 func newFuzzEnv(t *testing.T) *fuzzEnv {
@@ -83,7 +85,11 @@ func newFuzzEnv(t *testing.T) *fuzzEnv {
 	if _, err := api.Auth().SaveAPIKey(t.Context(), auth.APIKey{UserID: u.ID, Label: "test", Scopes: []string{"*"}}, value); err != nil {
 		t.Fatalf("save key: %v", err)
 	}
-	return &fuzzEnv{api, header("Cookie", "sessionid="+string(token)), header("Authorization", "Bearer "+string(value))}
+	document, err := apiDocument()
+	if err != nil {
+		t.Fatalf("OpenAPI document: %v", err)
+	}
+	return &fuzzEnv{api, header("Cookie", "sessionid="+string(token)), header("Authorization", "Bearer "+string(value)), document}
 }
 
 // send makes a request and checks what must hold of every answer.
@@ -92,8 +98,16 @@ func (e *fuzzEnv) send(t *testing.T, r *http.Request, options ...option) *httpte
 	for _, o := range options {
 		o(r)
 	}
+	sent, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatalf("read the body to send: %v", err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(sent))
 	w := httptest.NewRecorder()
 	e.api.ServeHTTP(w, r)
+	if err := e.document.check("", exchanged(r, sent, w)); err != nil {
+		t.Error(err)
+	}
 	call := fmt.Sprintf("%s %q", r.Method, r.URL.String())
 	if w.Code >= 500 {
 		t.Errorf("%s: got %d; body %s", call, w.Code, w.Body)

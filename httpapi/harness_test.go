@@ -25,6 +25,9 @@ type env struct {
 	t     *testing.T
 	api   *httpapi.API
 	store storage.Storage
+	base  string // Config.BasePath
+
+	document *document
 
 	mu   sync.Mutex
 	time time.Time
@@ -60,7 +63,11 @@ func each(t *testing.T, configure func(*httpapi.Config), fn func(t *testing.T, e
 				configure(&config)
 			}
 			e.box, _ = config.Auth.Mailer.(*mailbox)
+			e.base = strings.TrimSuffix(config.BasePath, "/")
 			var err error
+			if e.document, err = apiDocument(); err != nil {
+				t.Fatalf("OpenAPI document: %v", err)
+			}
 			if e.api, err = httpapi.New(e.store, config); err != nil {
 				t.Fatalf("httpapi.New: %v", err)
 			}
@@ -173,7 +180,8 @@ type reply struct {
 	raw    string
 }
 
-// do sends a request. A body that is not "" is sent as JSON.
+// do sends a request and holds it and its answer to the OpenAPI document. A body
+// that is not "" is sent as JSON.
 func (e *env) do(method, path, body string, options ...option) reply {
 	e.t.Helper()
 	r := httptest.NewRequest(method, "http://internal.example"+path, strings.NewReader(body))
@@ -185,6 +193,9 @@ func (e *env) do(method, path, body string, options ...option) reply {
 	}
 	w := httptest.NewRecorder()
 	e.api.ServeHTTP(w, r)
+	if err := e.document.check(e.base, exchanged(r, []byte(body), w)); err != nil {
+		e.t.Error(err)
+	}
 	return reply{e.t, method + " " + path + " " + body, w.Code, w.Header(), w.Body.String()}
 }
 
