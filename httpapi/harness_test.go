@@ -25,9 +25,6 @@ type env struct {
 	t     *testing.T
 	api   *httpapi.API
 	store storage.Storage
-	base  string // Config.BasePath
-
-	document *document
 
 	mu   sync.Mutex
 	time time.Time
@@ -63,11 +60,7 @@ func each(t *testing.T, configure func(*httpapi.Config), fn func(t *testing.T, e
 				configure(&config)
 			}
 			e.box, _ = config.Auth.Mailer.(*mailbox)
-			e.base = strings.TrimSuffix(config.BasePath, "/")
 			var err error
-			if e.document, err = apiDocument(); err != nil {
-				t.Fatalf("OpenAPI document: %v", err)
-			}
 			if e.api, err = httpapi.New(e.store, config); err != nil {
 				t.Fatalf("httpapi.New: %v", err)
 			}
@@ -193,9 +186,7 @@ func (e *env) do(method, path, body string, options ...option) reply {
 	}
 	w := httptest.NewRecorder()
 	e.api.ServeHTTP(w, r)
-	if err := e.document.check(e.base, exchanged(r, []byte(body), w)); err != nil {
-		e.t.Error(err)
-	}
+	checkDocumented(e.t, e.api, exchanged(r, []byte(body), w))
 	return reply{e.t, method + " " + path + " " + body, w.Code, w.Header(), w.Body.String()}
 }
 

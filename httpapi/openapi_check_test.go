@@ -11,8 +11,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/hedgerow-dev/hedgerow/httpapi"
 )
 
 // exchange is a request and its answer.
@@ -27,6 +30,15 @@ type exchange struct {
 // exchanged joins what a test sent and what was recorded.
 func exchanged(r *http.Request, sent []byte, w *httptest.ResponseRecorder) exchange {
 	return exchange{r, sent, w.Code, w.Header(), w.Body.Bytes()}
+}
+
+// checkDocumented fails the test unless the OpenAPI document says what was
+// exchanged with api.
+func checkDocumented(t *testing.T, api *httpapi.API, x exchange) {
+	t.Helper()
+	if err := ourDocument(t).check(httpapi.BasePath(api), x); err != nil {
+		t.Error(err)
+	}
 }
 
 // check reports what the document does not say about an exchange: of a request
@@ -48,13 +60,14 @@ func (d *document) judge(base string, x exchange) error {
 		return d.checkComponent("NotFound", x)
 	}
 	item, _ := d.at(d.root, "paths", path)
+	exact, _ := item.members[exactMethods].(bool)
 	method := x.request.Method
-	if method == http.MethodHead {
+	if method == http.MethodHead && !exact {
 		method = http.MethodGet
 	}
 	op, ok := d.at(item, strings.ToLower(method))
-	if !ok {
-		return d.checkUnmapped(item, x)
+	if !ok || method != strings.ToUpper(method) {
+		return d.checkUnmapped(item, exact, x)
 	}
 	response, ok := d.at(op, "responses", strconv.Itoa(x.status))
 	if !ok {
@@ -109,9 +122,9 @@ var unmappedAnswers = map[int]string{
 }
 
 // checkUnmapped judges the answer to a method that the path lacks.
-func (d *document) checkUnmapped(item node, x exchange) error {
+func (d *document) checkUnmapped(item node, exact bool, x exchange) error {
 	name, ok := unmappedAnswers[x.status]
-	if x.status == http.StatusOK && x.request.Method == http.MethodOptions {
+	if x.status == http.StatusOK && x.request.Method == http.MethodOptions && !exact {
 		name, ok = "Metadata", true
 	}
 	if !ok {
@@ -129,8 +142,10 @@ func (d *document) checkUnmapped(item node, x exchange) error {
 			want = append(want, m)
 		}
 	}
-	if want = append(want, "OPTIONS"); want[0] == "GET" {
-		want = append(want, "HEAD")
+	if !exact {
+		if want = append(want, "OPTIONS"); want[0] == "GET" {
+			want = append(want, "HEAD")
+		}
 	}
 	got := strings.Split(x.header.Get("Allow"), ", ")
 	slices.Sort(want)
@@ -156,7 +171,8 @@ func (d *document) checkAnswer(response node, x exchange) error {
 	}
 	declared := x.header.Get("Content-Type")
 	schema, ok := d.at(response, "content", "application/json", "schema")
-	if !ok {
+	optional, _ := response.members["x-body-optional"].(bool)
+	if !ok || optional && declared == "" {
 		if len(x.body) > 0 || declared != "" {
 			return fmt.Errorf("there is a body of type %q, and none is declared: %s", declared, x.body)
 		}

@@ -10,15 +10,27 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 )
 
 // apiDocument is the document of this package, read once.
 var apiDocument = sync.OnceValues(func() (*document, error) { return readDocument(httpapi.OpenAPI()) })
+
+// ourDocument returns it, or fails the test.
+func ourDocument(t *testing.T) *document {
+	t.Helper()
+	d, err := apiDocument()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
 
 // document is an OpenAPI document, prepared to judge requests and answers. It
 // is safe for concurrent use.
@@ -149,12 +161,19 @@ func (d *document) list(n node, key string) []node {
 	return nodes
 }
 
-// operations lists method and path of every operation.
+// exactMethods marks a path without HEAD and OPTIONS of its own.
+const exactMethods = "x-exact-methods"
+
+// operations lists method and path of every operation; a path that is marked
+// exactMethods has one for the method "*".
 func (d *document) operations() map[[2]string]node {
 	found := map[[2]string]node{}
 	paths, _ := d.at(d.root, "paths")
 	for path := range paths.members {
 		item, _ := d.at(paths, path)
+		if exact, _ := item.members[exactMethods].(bool); exact {
+			found[[2]string{"*", path}] = item
+		}
 		for _, method := range []string{"get", "put", "post", "delete", "options", "head", "patch", "trace"} {
 			if op, ok := d.at(item, method); ok {
 				found[[2]string{strings.ToUpper(method), path}] = op
@@ -222,7 +241,11 @@ func reasons(out jsonschema.OutputUnit) []string {
 		found = append(found, reasons(e)...)
 	}
 	if out.Error != nil && len(found) == 0 {
-		found = append(found, fmt.Sprintf("at %q: %s", out.InstanceLocation, out.Error))
+		what := out.Error.String()
+		if _, ok := out.Error.Kind.(*kind.FalseSchema); ok {
+			what = "undeclared"
+		}
+		found = append(found, fmt.Sprintf("at %q: %s", out.InstanceLocation, what))
 	}
 	return found
 }

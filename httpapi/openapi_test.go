@@ -56,12 +56,8 @@ func (d *document) callers(op node) string {
 }
 
 func TestOpenAPIRoutes(t *testing.T) {
-	d, err := apiDocument()
-	if err != nil {
-		t.Fatal(err)
-	}
 	callers := httpapi.Callers(newFuzzEnv(t).api)
-	if got := d.compare(callers); len(got) > 0 {
+	if got := ourDocument(t).compare(callers); len(got) > 0 {
 		t.Errorf("route table and document differ:\n%s", strings.Join(got, "\n"))
 	}
 	for name, tc := range map[string]struct{ old, new, want string }{
@@ -71,6 +67,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 			"DELETE /api/users/{user} is a route without an entry"},
 		"other scope": {`bearer: ["user:read"]`, `bearer: ["user:write"]`,
 			`GET /api/users is for "session or bearer user:write" by the document, for "session or bearer user:read" by the route table`},
+		"mark missing":      {"    x-exact-methods: true\n", "", "* /api/users/{user}/signal_autonomy is a route without an entry"},
 		"open to everybody": {"security: [{session: []}]", "security: []", `is for "anyone" by the document, for "session" by the route table`},
 	} {
 		if got := doctored(t, tc.old, tc.new).compare(callers); !strings.Contains(strings.Join(got, "\n"), tc.want) {
@@ -134,6 +131,8 @@ func TestOpenAPICheckAnswers(t *testing.T) {
 	forbidden := e.exchangeWith(t, "GET", "/api/personal_api_keys", "", e.key)
 	reviewed := e.exchangeWith(t, "POST", "/api/users/@me/credentials_review_complete", "", e.cookie)
 	unmapped := e.exchangeWith(t, "DELETE", "/api/users", "", e.cookie)
+	unset := e.exchangeWith(t, "GET", "/api/users/@me/signal_autonomy", "", e.cookie)
+	exact := e.exchangeWith(t, "HEAD", "/api/users/@me/signal_autonomy", "", e.cookie)
 	unknown := e.exchangeWith(t, "GET", "/api/nothing", "")
 
 	body := func(old, replacement string) func(*exchange) {
@@ -148,33 +147,36 @@ func TestOpenAPICheckAnswers(t *testing.T) {
 		plant func(*exchange)
 		want  string // in the complaint
 	}{
-		"undeclared member":         {user, body(`{`, `{"extra":1,`), "extra"},
-		"undeclared nested member":  {user, body(`"notification_settings":{`, `"notification_settings":{"extra":true,`), "extra"},
-		"missing member":            {user, body(`"has_password":false,`, ``), "has_password"},
-		"wrong type":                {user, body(`"id":1,`, `"id":"1",`), `at "/id"`},
-		"null":                      {user, body(`"is_staff":true`, `"is_staff":null`), `at "/is_staff"`},
-		"value out of the list":     {user, body(`"theme_mode":null`, `"theme_mode":"blue"`), `at "/theme_mode"`},
-		"malformed UUID":            {user, body(`"uuid":"0`, `"uuid":"x`), `at "/uuid"`},
-		"malformed address":         {user, body(`"alice@example.com"`, `"alice"`), `at "/email"`},
-		"time without Z":            {user, body(`0000Z"`, `0000+00:00"`), `at "/date_joined"`},
-		"no JSON":                   {user, body(`{`, `[`), "body"},
-		"undeclared status":         {user, status(418), "the status is undeclared"},
-		"undeclared type of body":   {user, set("Content-Type", "text/plain"), "text/plain"},
-		"missing header":            {user, func(x *exchange) { x.header.Del("ETag") }, "header ETag is missing"},
-		"malformed header":          {user, set("ETag", "7"), "header ETag"},
-		"undeclared header":         {user, set("X-Total", "7"), "header X-Total is undeclared"},
-		"HEAD with a body":          {head, func(x *exchange) { x.body = user.body }, "there is a body"},
-		"undeclared code":           {forbidden, body(`"permission_denied"`, `"made_up"`), `at "/code"`},
-		"undeclared type of error":  {forbidden, body(`"authentication_error"`, `"server_error"`), `at "/type"`},
-		"undeclared member named":   {refused, body(`"theme_mode"`, `"made_up"`), `at "/attr"`},
-		"code of another status":    {refused, body(`"invalid_choice"`, `"not_found"`), `at "/code"`},
-		"error with a fifth member": {refused, body(`{`, `{"extra":1,`), "extra"},
-		"body where none is":        {reviewed, func(x *exchange) { x.body = []byte("{}") }, "none is declared"},
-		"method that is unmapped":   {unmapped, status(204), "the method is undeclared"},
-		"wrong Allow":               {unmapped, set("Allow", "GET, DELETE"), "header Allow"},
-		"path that is unknown":      {unknown, status(200), "the path is unknown"},
+		"undeclared member":          {user, body(`{`, `{"extra":1,`), `at "/extra": undeclared`},
+		"undeclared nested member":   {user, body(`"notification_settings":{`, `"notification_settings":{"extra":true,`), `at "/notification_settings/extra": undeclared`},
+		"missing member":             {user, body(`"has_password":false,`, ``), "has_password"},
+		"wrong type":                 {user, body(`"id":1,`, `"id":"1",`), `at "/id"`},
+		"null":                       {user, body(`"is_staff":true`, `"is_staff":null`), `at "/is_staff"`},
+		"value out of the list":      {user, body(`"theme_mode":null`, `"theme_mode":"blue"`), `at "/theme_mode"`},
+		"malformed UUID":             {user, body(`"uuid":"0`, `"uuid":"x`), `at "/uuid"`},
+		"malformed address":          {user, body(`"alice@example.com"`, `"alice"`), `at "/email"`},
+		"time without Z":             {user, body(`0000Z"`, `0000+00:00"`), `at "/date_joined"`},
+		"no JSON":                    {user, body(`{`, `[`), "body"},
+		"undeclared status":          {user, status(418), "the status is undeclared"},
+		"undeclared type of body":    {user, set("Content-Type", "text/plain"), "text/plain"},
+		"missing header":             {user, func(x *exchange) { x.header.Del("ETag") }, "header ETag is missing"},
+		"malformed header":           {user, set("ETag", "7"), "header ETag"},
+		"undeclared header":          {user, set("X-Total", "7"), "header X-Total is undeclared"},
+		"HEAD with a body":           {head, func(x *exchange) { x.body = user.body }, "there is a body"},
+		"undeclared code":            {forbidden, body(`"permission_denied"`, `"made_up"`), `at "/code"`},
+		"undeclared type of error":   {forbidden, body(`"authentication_error"`, `"server_error"`), `at "/type"`},
+		"undeclared member named":    {refused, body(`"theme_mode"`, `"made_up"`), `at "/attr"`},
+		"code of another status":     {refused, body(`"invalid_choice"`, `"not_found"`), `at "/code"`},
+		"error with a fifth member":  {refused, body(`{`, `{"extra":1,`), `at "/extra": undeclared`},
+		"body where none is":         {reviewed, func(x *exchange) { x.body = []byte("{}") }, "none is declared"},
+		"method that is unmapped":    {unmapped, status(204), "the method is undeclared"},
+		"wrong Allow":                {unmapped, set("Allow", "GET, DELETE"), "header Allow"},
+		"optional body of no type":   {unset, func(x *exchange) { x.body = []byte("{}") }, "none is declared"},
+		"HEAD beside exact methods":  {exact, status(404), "header Allow is undeclared"},
+		"Allow beside exact methods": {exact, set("Allow", "DELETE, GET, HEAD, POST"), "header Allow"},
+		"path that is unknown":       {unknown, status(200), "the path is unknown"},
 	} {
-		d := e.document
+		d := ourDocument(t)
 		if err := d.check("", tc.x); err != nil {
 			t.Errorf("%s: before anything was planted: %v", name, err)
 		}
@@ -213,7 +215,7 @@ func TestOpenAPICheckRequests(t *testing.T) {
 		"path":   {patch, `"^[^/.]+$", examples: ["@me"]`, `"^[0-9]+$", examples: ["1"]`, "path parameter user"},
 		"header": {match, "present `ETag`.\n      schema: {type: string}", "present `ETag`.\n      schema: {type: string, minLength: 2}", "header parameter If-Match"},
 	} {
-		if err := e.document.check("", tc.x); err != nil {
+		if err := ourDocument(t).check("", tc.x); err != nil {
 			t.Errorf("%s: by the real document: %v", name, err)
 		}
 		if err := doctored(t, tc.old, tc.new).check("", tc.x); err == nil || !strings.Contains(err.Error(), tc.want) {
