@@ -122,7 +122,7 @@ func TestActivityLog(t *testing.T) {
 		for _, ev := range events {
 			got = append(got, ev.Action+" ["+strings.Join(ev.Fields, " ")+"] "+string(ev.Credential))
 		}
-		want := []string{"user created [] host", "user updated [first_name partial_notification_settings theme_mode] session", "user account deleted [] session"}
+		want := []string{"user created [] host", "session started [] host", "user updated [first_name partial_notification_settings theme_mode] session", "user account deleted [] session"}
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Errorf("the log holds\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
