@@ -231,21 +231,6 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-func TestIdentityChangeByKey(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
-		alice := e.user("alice")
-		e.user("bob")
-		key := e.key(alice, "user:write")
-		for _, address := range []string{"bob@example.com", "free@example.com"} {
-			e.do("PATCH", "/api/users/@me", `{"email":"`+address+`"}`, key).invalid("required", "current_password")
-			e.do("PATCH", "/api/users/@me", `{"email":"`+address+`","current_password":"x"}`, key).invalid("incorrect_password", "current_password")
-		}
-		e.do("PATCH", "/api/users/@me", `{"email":"new@example.com","current_password":"`+password+`"}`, key).ok(200).has("email", `"new@example.com"`)
-		none := e.user("none", noPassword)
-		e.do("PATCH", "/api/users/@me", `{"email":"x@example.com"}`, e.key(none, "*")).refused(403, "authentication_error", "permission_denied", "")
-	})
-}
-
 func TestScenePersonalisation(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		alice := e.user("alice")

@@ -3,46 +3,10 @@ package httpapi_test
 import (
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
-	"github.com/hedgerow-dev/hedgerow/users"
 )
-
-// TestCookieSurvivesABadHeader keeps a good session that was not judged.
-func TestCookieSurvivesABadHeader(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
-		alice := e.user("alice")
-		cookie := e.session(alice, 0)
-		for _, h := range []option{header("Authorization", "Basic eA=="), header("Authorization", "Bearer x"), header("Authorization", "Bearer phx_no")} {
-			if got := e.do("GET", "/api/users/@me", "", cookie, h).ok(401).header.Get("Set-Cookie"); got != "" {
-				t.Errorf("the cookie is changed: %s", got)
-			}
-		}
-		e.do("GET", "/api/users/@me", "", cookie).ok(200)
-		e.advance(14 * 24 * time.Hour)
-		if got := e.do("GET", "/api/users/@me", "", cookie).ok(401).header.Get("Set-Cookie"); !strings.Contains(got, "Max-Age=0") {
-			t.Errorf("an expired cookie is not cleared: %q", got)
-		}
-	})
-}
-
-func TestETagNamesTheUser(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
-		alice, bob := e.user("alice"), e.user("bob")
-		tag := func(u users.User) string {
-			return e.do("GET", "/api/users/@me", "", e.session(u, 0)).header.Get("ETag")
-		}
-		if tag(alice) == tag(bob) {
-			t.Errorf("two users share the validator %s", tag(alice))
-		}
-		e.do("PATCH", "/api/users/@me", `{"theme_mode":"dark"}`, e.session(alice, 0), header("If-Match", tag(bob))).ok(412)
-		e.do("PATCH", "/api/users/@me", `{"theme_mode":"dark"}`, e.session(alice, 0), header("If-Match", `"x", `+tag(alice))).ok(200)
-		e.do("PATCH", "/api/users/@me", `{"theme_mode":"light"}`, e.session(alice, 0), header("If-Match", "*")).ok(200)
-	})
-}
 
 // TestEmailChangeEndsOtherSessions spares them when only the case differs.
 func TestEmailChangeEndsOtherSessions(t *testing.T) {
@@ -115,19 +79,6 @@ func TestKeyNeverBecomesACookie(t *testing.T) {
 		}
 		e.do("GET", "/api/users/@me", "", cookie).ok(200)
 	})
-}
-
-// TestIdentityChangeModes are the three values of D3.
-func TestIdentityChangeModes(t *testing.T) {
-	for mode, status := range map[auth.IdentityChange]int{auth.WithPassword: 400, auth.Documented: 200, auth.SessionOnly: 403} {
-		each(t, func(c *httpapi.Config) { c.Auth.IdentityChange = mode }, func(t *testing.T, e *env) {
-			alice := e.user("alice")
-			key := e.key(alice, "user:write")
-			e.do("PATCH", "/api/users/@me", `{"email":"new@example.com"}`, key).ok(status)
-			e.do("PATCH", "/api/users/@me", `{"email":"`+e.do("GET", "/api/users/@me", "", key).json()["email"].(string)+`"}`, key).ok(200)
-			e.do("PATCH", "/api/users/@me", `{"is_staff":true,"email":"zz@example.com"}`, key).refused(403, "authentication_error", "permission_denied", "")
-		})
-	}
 }
 
 // TestBasePath mounts the API below a prefix.

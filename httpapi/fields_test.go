@@ -136,28 +136,6 @@ func TestPatchCurrentPassword(t *testing.T) {
 	})
 }
 
-func TestPatchStaffFlag(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
-		alice, boss := e.user("alice"), e.user("boss", staff)
-		path := "/api/users/" + alice.UUID.String()
-		cookie := e.session(boss, 0)
-		for _, value := range []string{`true`, `false`, `"yes"`, `"off"`, `1`, `0`} {
-			want := "false"
-			if value == `true` || value == `"yes"` || value == `1` {
-				want = "true"
-			}
-			e.do("PATCH", path, `{"is_staff":`+value+`}`, cookie).ok(200).has("is_staff", want)
-		}
-		e.do("PATCH", path, `{"is_staff":true}`, e.session(boss, 3*time.Hour)).refused(403, "authentication_error", "sensitive_action_required_reauth", "")
-		for _, caller := range []option{e.session(alice, 0), e.key(alice, "*"), e.key(boss, "*")} {
-			for _, body := range []string{`{"is_staff":true}`, `{"is_staff":false}`, `{"is_staff":"no"}`, `{"is_staff":true,"email":null}`} {
-				e.do("PATCH", "/api/users/@me", body, caller).refused(403, "authentication_error", "permission_denied", "")
-			}
-		}
-		e.do("GET", path, "", cookie).ok(200).has("is_staff", "false")
-	})
-}
-
 func TestPatchCurrentOrganizationAndTeam(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		alice, boss := e.user("alice"), e.user("boss", staff)
