@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -130,12 +129,7 @@ func TestMethodsAndCredentials(t *testing.T) {
 		e.do("POST", "/api/users/", "{}", fresh).refused(405, "invalid_request", "method_not_allowed", "")
 		e.do("PATCH", "/api/users/", "{}", key).refused(405, "invalid_request", "method_not_allowed", "")
 		e.do("DELETE", "/api/users/@me", "", key).refused(401, "authentication_error", "not_authenticated", "")
-		e.do("DELETE", "/api/users/@me", "", key, fresh).refused(401, "authentication_error", "not_authenticated", "")
-		e.do("GET", "/api/users/@me", "", fresh, header("Authorization", "Bearer phx_wrong")).refused(401, "authentication_error", "authentication_failed", "")
-		e.do("GET", "/api/users/@me", "", fresh, header("Authorization", "Basic eA==")).refused(401, "authentication_error", "not_authenticated", "")
 		e.do("GET", "/api/users/@me", "", fresh, header("Accept", "text/html")).refused(406, "invalid_request", "not_acceptable", "")
-		e.do("PATCH", "/api/users/@me", "{}", fresh, header("Sec-Fetch-Site", "cross-site")).refused(403, "authentication_error", "permission_denied", "")
-		e.do("PATCH", "/api/users/@me", "{}", fresh, header("Origin", "http://app.example.com")).refused(403, "authentication_error", "permission_denied", "")
 		e.do("HEAD", "/api/users/@me", "", key).ok(200)
 		e.do("OPTIONS", "/api/users/@me", "", key).ok(200)
 		e.do("POST", "/api/users/@me/hedgehog_config", "{}", fresh).refused(405, "invalid_request", "method_not_allowed", "")
@@ -203,31 +197,6 @@ func TestKeys(t *testing.T) {
 		}
 		e.do("POST", path, body, fresh).invalid("invalid_input", "")
 		e.do("GET", path+"unknown", "", fresh).refused(404, "invalid_request", "not_found", "")
-	})
-}
-
-func TestLimits(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
-		alice := e.user("alice")
-		fresh := e.session(alice, 0)
-		for range 5 {
-			e.do("PATCH", "/api/users/@me", `{"theme_mode":"dark","current_password":"x"}`, fresh).ok(200)
-		}
-		r := e.do("PATCH", "/api/users/@me", `{"theme_mode":"dark","current_password":"x"}`, fresh)
-		r.refused(429, "throttled_error", "throttled", "")
-		if r.header.Get("Retry-After") != "60" {
-			t.Errorf("Retry-After is %q, want 60", r.header.Get("Retry-After"))
-		}
-		e.advance(time.Minute)
-		e.do("PATCH", "/api/users/@me", `{"theme_mode":"dark","current_password":"x"}`, fresh).ok(200)
-		for range 30 {
-			e.do("POST", "/api/login", `{"email":"alice@example.com","password":"wrong"}`).invalid("invalid_credentials", "")
-		}
-		right := `{"email":"alice@example.com","password":"` + password + `"}`
-		e.do("POST", "/api/login", right).refused(403, "authentication_error", "too_many_failed_attempts", "")
-		e.do("POST", "/api/login", right, func(r *http.Request) { r.RemoteAddr = "192.0.2.9:1" }).ok(200)
-		e.advance(10 * time.Minute)
-		e.do("POST", "/api/login", right).ok(200)
 	})
 }
 

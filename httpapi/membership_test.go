@@ -21,30 +21,6 @@ func TestPutChangesThePassword(t *testing.T) {
 	})
 }
 
-func TestPendingInvites(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
-		alice := e.user("alice")
-		mine, _ := e.organization("Mine", alice)
-		other, _ := e.organization("Other")
-		for _, i := range []users.Invite{
-			{OrganizationID: mine.ID, TargetEmail: "alice@example.com", CreatedAt: e.now()},
-			{OrganizationID: other.ID, TargetEmail: "ALICE@example.com", CreatedAt: e.now().Add(-users.InviteAge)},
-			{OrganizationID: other.ID, TargetEmail: "alice@example.com", CreatedAt: e.now().Add(-users.InviteAge - time.Microsecond)},
-			{OrganizationID: other.ID, TargetEmail: "bob@example.com", CreatedAt: e.now()},
-		} {
-			if _, err := e.api.Users().SaveInvite(t.Context(), i); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, ok := e.do("GET", "/api/users/@me", "", e.key(alice, "*")).ok(200).json()["pending_invites"].([]any)
-		if !ok || len(got) != 1 || got[0].(map[string]any)["organization_name"] != "Other" || got[0].(map[string]any)["target_email"] != "ALICE@example.com" {
-			t.Errorf("got invites %v, want the one to Other that is not too old", got)
-		}
-		boss := e.user("boss", staff)
-		e.do("GET", "/api/users/"+alice.UUID.String(), "", e.key(boss, "*")).ok(200).has("pending_invites", "[]").has("is_organization_first_user", "null")
-	})
-}
-
 func TestEnforcedSecondFactor(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		alice := e.user("alice")
