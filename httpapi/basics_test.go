@@ -164,42 +164,6 @@ func TestHedgehogConfig(t *testing.T) {
 	})
 }
 
-func TestKeys(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
-		alice := e.user("alice")
-		fresh := e.session(alice, 0)
-		const path = "/api/personal_api_keys/"
-		body := `{"label":"CI","scopes":["user:read"],"scoped_teams":[],"scoped_organizations":[]}`
-		r := e.do("POST", path, body, fresh).ok(201)
-		made := r.json()
-		bearer := header("Authorization", "Bearer "+made["value"].(string))
-		e.do("GET", "/api/users/@me", "", bearer).ok(200)
-		e.do("GET", path+"@current", "", bearer).ok(200).has("value", "null").has("last_used_at", `"2026-05-01T12:00:00.123456Z"`)
-		e.do("GET", path, "", bearer).refused(403, "authentication_error", "permission_denied", "")
-		for _, c := range []struct{ body, code, attr string }{
-			{`{}`, "required", "label"},
-			{`{"label":"x","scopes":[],"scoped_teams":[],"scoped_organizations":[]}`, "empty", "scopes"},
-			{`{"label":"x","scopes":["user:admin"],"scoped_teams":[],"scoped_organizations":[]}`, "invalid_input", "scopes"},
-			{`{"label":"x","scopes":"user:read","scoped_teams":[],"scoped_organizations":[]}`, "not_a_list", "scopes"},
-			{`{"label":"x","scopes":["*"],"scoped_teams":[99],"scoped_organizations":[]}`, "invalid_input", "scoped_teams"},
-		} {
-			e.do("POST", path, c.body, fresh).invalid(c.code, c.attr)
-		}
-		id := made["id"].(string)
-		rolled := e.do("POST", path+id+"/roll", "", fresh).ok(200).json()
-		e.do("GET", "/api/users/@me", "", bearer).refused(401, "authentication_error", "authentication_failed", "")
-		bearer = header("Authorization", "Bearer "+rolled["value"].(string))
-		e.do("GET", "/api/users/@me", "", bearer).ok(200)
-		e.do("DELETE", path+id, "", fresh).ok(204)
-		e.do("GET", "/api/users/@me", "", bearer).refused(401, "authentication_error", "authentication_failed", "")
-		for range 10 {
-			e.do("POST", path, body, fresh).ok(201)
-		}
-		e.do("POST", path, body, fresh).invalid("invalid_input", "")
-		e.do("GET", path+"unknown", "", fresh).refused(404, "invalid_request", "not_found", "")
-	})
-}
-
 func TestScenePersonalisation(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		alice := e.user("alice")
