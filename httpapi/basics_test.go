@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 func TestRetrieve(t *testing.T) {
@@ -86,22 +84,6 @@ func TestPatchAndFreshness(t *testing.T) {
 	})
 }
 
-func TestPasswordChangeEndsOtherSessions(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
-		alice := e.user("alice")
-		own, other := e.session(alice, 0), e.session(alice, 0)
-		body := `{"password":"mighty-strong-secure-1337!!","current_password":"` + password + `"}`
-		e.do("PATCH", "/api/users/@me", `{"password":"mighty-strong-secure-1337!!","current_password":"wrong"}`, own).invalid("incorrect_password", "current_password")
-		r := e.do("PATCH", "/api/users/@me", body, own).ok(200)
-		e.do("GET", "/api/users/@me", "", own).refused(401, "authentication_error", "not_authenticated", "")
-		e.do("GET", "/api/users/@me", "", other).refused(401, "authentication_error", "not_authenticated", "")
-		cookie, _, _ := strings.Cut(r.header.Get("Set-Cookie"), ";")
-		e.do("GET", "/api/users/@me", "", header("Cookie", cookie)).ok(200)
-		e.do("POST", "/api/login", `{"email":"ALICE@example.com","password":" mighty-strong-secure-1337!! "}`).ok(200)
-		e.do("POST", "/api/login", `{"email":"alice@example.com","password":"`+password+`"}`).invalid("invalid_credentials", "")
-	})
-}
-
 func TestTargets(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		alice, boss, gone := e.user("alice"), e.user("boss", staff), e.user("gone", inactive)
@@ -140,71 +122,5 @@ func TestMethodsAndCredentials(t *testing.T) {
 		}
 		e.do("DELETE", "/api/users/@me", "", fresh).ok(204)
 		e.do("GET", "/api/users/@me", "", fresh).refused(401, "authentication_error", "not_authenticated", "")
-	})
-}
-
-func TestHedgehogConfig(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
-		alice := e.user("alice")
-		key := e.key(alice, "user:write")
-		const path = "/api/users/@me/hedgehog_config"
-		for _, c := range []struct{ body, patched, read string }{
-			{`{"color":"red"}`, `{"color":"red"}`, `{"color":"red"}`},
-			{` [1, 2.50] `, `[1,2.50]`, `[1,2.50]`},
-			{`null`, `{}`, `{}`},
-			{`false`, `false`, `{}`},
-		} {
-			if got := e.do("PATCH", path, c.body, key).ok(200).raw; got != c.patched {
-				t.Errorf("PATCH %s: got %s, want %s", c.body, got, c.patched)
-			}
-			if got := e.do("GET", path, "", key).ok(200).raw; got != c.read {
-				t.Errorf("GET after %s: got %s, want %s", c.body, got, c.read)
-			}
-		}
-	})
-}
-
-func TestScenePersonalisation(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
-		alice := e.user("alice")
-		e.organization("Acme", alice)
-		fresh := e.session(alice, 3*time.Hour)
-		e.do("GET", "/api/users/@me", "", fresh).ok(200)
-		const path = "/api/users/@me/scene_personalisation"
-		for _, c := range []struct{ body, code, attr string }{
-			{`{"scene":"s","dashboard":9}`, "does_not_exist", "dashboard"},
-			{`{"scene":"s","dashboard":{}}`, "incorrect_type", "dashboard"},
-			{`{"scene":"s","dashboard":2}`, "invalid_input", "dashboard"},
-			{`{"scene":"s","dashboard":null}`, "null", "dashboard"},
-			{`{"scene":" ","dashboard":1}`, "blank", "scene"},
-			{`{"scene":"s"}`, "invalid_input", ""},
-			{`{}`, "invalid_input", ""},
-		} {
-			e.do("POST", path, c.body, fresh).invalid(c.code, c.attr)
-		}
-		e.do("POST", path, `{"scene":"s","dashboard":"1"}`, fresh).ok(200).has("scene_personalisation", `[{"dashboard":1,"scene":"s"}]`)
-		e.do("POST", path, `{"scene":"s","dashboard":1}`, e.key(alice, "*")).refused(403, "authentication_error", "permission_denied", "")
-	})
-}
-
-func TestOnboardingReviewAndIntros(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
-		alice := e.user("alice")
-		fresh, key := e.session(alice, 0), e.key(alice, "user:write")
-		e.do("GET", "/api/users/@me", "", fresh).has("requires_credential_review", "true")
-		e.do("POST", "/api/users/@me/credentials_review_complete", "", key).refused(401, "authentication_error", "not_authenticated", "")
-		e.do("POST", "/api/users/@me/credentials_review_complete/", "", fresh).ok(204)
-		e.do("GET", "/api/users/@me", "", fresh).has("requires_credential_review", "false")
-		e.do("POST", "/api/users/@me/onboarding/skip", `{}`, fresh).invalid("required", "reason")
-		e.do("POST", "/api/users/@me/onboarding/skip", `{"reason":"delegated"}`, fresh).invalid("invalid_choice", "reason")
-		e.do("POST", "/api/users/@me/onboarding/skip", `{"reason":"later"}`, fresh).ok(200).has("onboarding_skipped_reason", `"later"`)
-		e.do("PATCH", "/api/users/@me/product_intro_seen", `{"product_key":"logs"}`, key).ok(200).has("logs", "true")
-		if got := e.do("PATCH", "/api/users/@me/product_intro_seen", `{"product_key":"logs","seen":false}`, key).ok(200).raw; got != `{"logs":false}` {
-			t.Errorf("got %s", got)
-		}
-		if err := e.api.Users().SaveIdentity(t.Context(), users.Identity{UserID: alice.ID, Provider: "github", Subject: "1", Login: "octocat"}); err != nil {
-			t.Fatal(err)
-		}
-		e.do("GET", "/api/users/@me/github_login", "", key).ok(200).has("github_login", `"octocat"`)
 	})
 }

@@ -21,21 +21,6 @@ func TestEmailChangeEndsOtherSessions(t *testing.T) {
 	})
 }
 
-// TestMailConfigured stages a new address and tells about a new password.
-func TestMailConfigured(t *testing.T) {
-	each(t, func(c *httpapi.Config) { c.Auth.Mailer = &mailbox{} }, func(t *testing.T, e *env) {
-		alice := e.user("alice")
-		r := e.do("PATCH", "/api/users/@me", `{"email":"new@example.com","first_name":"A"}`, e.session(alice, 0)).ok(200)
-		r.has("email", `"alice@example.com"`).has("pending_email", `"new@example.com"`).has("first_name", `"A"`)
-		e.do("PATCH", "/api/users/@me", `{"password":"mighty-strong-secure-1337!!","current_password":"`+password+`"}`, e.session(alice, 0)).ok(200)
-		e.box.mu.Lock()
-		defer e.box.mu.Unlock()
-		if len(e.box.mail) == 0 || e.box.mail[len(e.box.mail)-1].Recipient().Email != "alice@example.com" {
-			t.Errorf("got mail %+v, want one to the owner", e.box.mail)
-		}
-	})
-}
-
 // TestLoginReplacesSessions ends whatever session the browser had.
 func TestLoginReplacesSessions(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
