@@ -48,6 +48,13 @@ func join(lists ...[]fieldCase) []fieldCase {
 	return all
 }
 
+// address is a valid one of n characters, as far as its parts go.
+func address(n int) string {
+	label := strings.Repeat("b", 62)
+	rest := n - 64 - len("@..."+label+label+"co")
+	return strings.Repeat("a", 64) + "@" + label + "." + label + "." + strings.Repeat("c", rest) + ".co"
+}
+
 // fieldCases is contract section 8.2 for a session of a user without an
 // organization who is not staff.
 func fieldCases() map[string][]fieldCase {
@@ -78,6 +85,7 @@ func fieldCases() map[string][]fieldCase {
 		"email": join(
 			refusals("null", `null`), refusals("blank", `""`, `"  "`),
 			refusals("invalid_input", `true`, `[]`, `{}`, `5`, `"x"`, `"x@"`, `"@example.com"`, `"a b@example.com"`, `"A <a@example.com>"`, `"a@example.com, b@example.com"`, `"a@b@example.com"`),
+			refusals("max_length", `"`+address(255)+`"`), echoes(`"`+address(254)+`"`),
 			refusals("unique", `"taken@example.com"`, `"TAKEN@Example.com"`, `" taken@example.com "`),
 			shows(`"new@example.com"`, `" new@example.com "`), shows(`"New@example.com"`, `"New@example.com"`),
 		),

@@ -224,3 +224,48 @@ func TestPasswordChangeByKey(t *testing.T) {
 		e.do("GET", "/api/users/@me", "", key).ok(200)
 	})
 }
+
+// TestLoginReplacesSessions ends whatever session the browser had.
+func TestLoginReplacesSessions(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		e.user("bob")
+		cookie := e.session(alice, 0)
+		planted := header("Cookie", "sessionid=planted")
+		r := e.do("POST", "/api/login", `{"email":"bob@example.com","password":"`+password+`"}`, cookie).ok(200)
+		e.do("GET", "/api/users/@me", "", cookie).ok(401)
+		got := r.header.Get("Set-Cookie")
+		for _, want := range []string{"sessionid=", "; Path=/", "; HttpOnly", "; Secure", "; SameSite=Lax", "Max-Age=1209600"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("Set-Cookie %q lacks %q", got, want)
+			}
+		}
+		e.do("POST", "/api/login", `{"email":"bob@example.com","password":"`+password+`"}`, planted).ok(200)
+		e.do("GET", "/api/users/@me", "", planted).ok(401)
+		value, _, _ := strings.Cut(got, ";")
+		e.do("GET", "/api/users/@me", "", header("Cookie", value), header("Cookie", "sessionid=x")).ok(401)
+		out := e.do("POST", "/api/logout?next=//evil.com", "", header("Cookie", value)).ok(302)
+		if got := out.header.Get("Location"); got != "/login" {
+			t.Errorf("logout leads to %q", got)
+		}
+		if got := e.do("POST", "/logout/?next=/a?b=c", "").ok(302).header.Get("Location"); got != "/login?next=%2Fa%3Fb%3Dc" {
+			t.Errorf("logout leads to %q", got)
+		}
+		e.do("GET", "/api/users/@me", "", header("Cookie", value)).ok(401)
+	})
+}
+
+// TestKeyNeverBecomesACookie holds also at the door where cookies are made.
+func TestKeyNeverBecomesACookie(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		key, cookie := e.key(alice, "*"), e.session(alice, 0)
+		r := e.do("POST", "/api/login", `{"email":"alice@example.com","password":"`+password+`"}`, key)
+		r.refused(403, "authentication_error", "permission_denied", "")
+		out := e.do("POST", "/api/logout", "", key, cookie).ok(302)
+		if r.header.Get("Set-Cookie")+out.header.Get("Set-Cookie") != "" {
+			t.Error("a request with a key changes cookies")
+		}
+		e.do("GET", "/api/users/@me", "", cookie).ok(200)
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -228,6 +229,20 @@ func TestSlowBody(t *testing.T) {
 			if got := send("PATCH", true, &http.Server{ReadTimeout: limit}); len(got) != want {
 				t.Errorf("a server with the limit %v: got deadlines %v, want %d", limit, got, want)
 			}
+		}
+	})
+}
+
+// TestBasePath mounts the API below a prefix.
+func TestBasePath(t *testing.T) {
+	each(t, func(c *httpapi.Config) { c.BasePath, c.MaxPage = "/accounts/", 1 }, func(t *testing.T, e *env) {
+		boss := e.user("boss", staff)
+		e.user("alice")
+		cookie := e.session(boss, 0)
+		e.do("GET", "/accounts/api/users", "", cookie).ok(200).has("next", `"https://app.example.com/accounts/api/users?limit=1\u0026offset=1"`)
+		e.do("GET", "/accounts/api/users/%40me/", "", cookie).ok(200)
+		for _, path := range []string{"/api/users", "/accountsapi/users", "/accounts", "/accounts//api/users", "/accounts/api/../api/users"} {
+			e.do("GET", path, "", cookie).refused(404, "invalid_request", "not_found", "")
 		}
 	})
 }
