@@ -177,3 +177,28 @@ func TestLoginFailuresOfAnAccount(t *testing.T) {
 		e.do("POST", "/api/login", credentials("alice", password), from("203.0.113.1")).ok(200)
 	})
 }
+
+// TestTakenAddressesLimit: R37, ten addresses of others in an hour, whatever
+// else is in the request.
+func TestTakenAddressesLimit(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice, bob := e.user("alice"), e.user("bob")
+		fresh := e.session(alice, 0)
+		const me = "/api/users/@me"
+		for i := range 10 {
+			body := `{"email":"bob@example.com"}`
+			if i%2 == 1 {
+				body = `{"email":"BOB@example.com","password":"a_new_password","current_password":"` + password + `"}`
+			}
+			e.do("PATCH", me, body, fresh).invalid("unique", "email")
+			e.advance(time.Minute)
+		}
+		for _, address := range []string{"bob@example.com", "free@example.com"} { // which tells nothing any more
+			e.do("PATCH", me, `{"email":"`+address+`"}`, fresh).throttled("3000")
+		}
+		e.do("PATCH", me, `{"first_name":"A"}`, fresh).ok(200)
+		e.do("PATCH", me, `{"email":"alice@example.com"}`, e.session(bob, 0)).invalid("unique", "email")
+		e.advance(50 * time.Minute)
+		e.do("PATCH", me, `{"email":"free@example.com"}`, e.session(alice, 0)).ok(200)
+	})
+}
