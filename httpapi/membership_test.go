@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"testing"
 
+	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -36,6 +37,17 @@ func TestEnforcedSecondFactor(t *testing.T) {
 		e.do("GET", "/api/users", "", e.key(alice, "*")).ok(200)
 		boss := e.user("boss", func(u *users.User) { u.HasTOTP, u.CurrentOrganization = true, o.ID })
 		e.do("GET", "/api/users", "", e.session(boss, 0)).refused(403, "authentication_error", "two_factor_verification_required", "")
+		passed, err := e.api.Auth().StartSession(t.Context(), boss.ID, auth.StartOptions{SecondFactor: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.do("GET", "/api/users", "", header("Cookie", "sessionid="+string(passed))).ok(200)
+		// Whoever must sign in elsewhere is asked for it there.
+		o.SSOEnforcedDomains = []string{"example.com"}
+		if _, err := e.api.Users().SaveOrganization(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		e.do("GET", "/api/users", "", cookie).ok(200)
 	})
 }
 
