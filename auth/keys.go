@@ -42,12 +42,13 @@ type KeyPatch struct {
 
 // APIKeys lists the keys of a user, newest first.
 func (s *Service) APIKeys(ctx context.Context, user users.ID) ([]APIKey, error) {
+	used := s.unstored()
 	keys, err := s.store.APIKeys(ctx, user)
 	if err != nil {
 		return nil, fmt.Errorf("list API keys: %w", err)
 	}
 	for i := range keys {
-		keys[i] = s.withUse(keys[i])
+		keys[i] = withUse(keys[i], used)
 	}
 	return keys, nil
 }
@@ -55,11 +56,12 @@ func (s *Service) APIKeys(ctx context.Context, user users.ID) ([]APIKey, error) 
 // APIKey returns a key of the user, or users.ErrNotFound, also for a key of
 // somebody else.
 func (s *Service) APIKey(ctx context.Context, user users.ID, id string) (APIKey, error) {
+	used := s.unstored()
 	k, err := ownKey(ctx, s.store, user, id)
 	if err != nil {
 		return APIKey{}, fmt.Errorf("read API key: %w", err)
 	}
-	return s.withUse(k), nil
+	return withUse(k, used), nil
 }
 
 func ownKey(ctx context.Context, r Reader, user users.ID, id string) (APIKey, error) {
@@ -163,16 +165,13 @@ func (s *Service) NewAPIKeyValue() (users.Secret, error) { return s.newKeyValue(
 // UpdateAPIKey changes what p names. It returns users.ErrNotFound or an Invalid
 // error for a member.
 func (s *Service) UpdateAPIKey(ctx context.Context, actor users.Actor, id string, p KeyPatch) (APIKey, error) {
-	var k APIKey
-	err := s.editKey(ctx, actor, id, "API key updated", func(tx Tx, edited *APIKey) error {
-		err := s.applyKey(ctx, tx, edited, p, false)
-		k = *edited
-		return err
+	k, err := s.editKey(ctx, actor, id, "API key updated", func(tx Tx, k *APIKey) error {
+		return s.applyKey(ctx, tx, k, p, false)
 	})
 	if err != nil {
 		return APIKey{}, fmt.Errorf("update API key: %w", err)
 	}
-	return s.withUse(k), nil
+	return k, nil
 }
 
 // RollAPIKey replaces the value of a key, which it returns. The old value is
@@ -182,22 +181,22 @@ func (s *Service) RollAPIKey(ctx context.Context, actor users.Actor, id string) 
 	if err != nil {
 		return APIKey{}, "", fmt.Errorf("roll API key: %w", err)
 	}
-	var k APIKey
-	err = s.editKey(ctx, actor, id, "API key rolled", func(_ Tx, edited *APIKey) error {
-		edited.Hash, edited.Mask, edited.LastRolledAt = hashOf(value), mask(value), s.now()
-		k = *edited
+	k, err := s.editKey(ctx, actor, id, "API key rolled", func(_ Tx, k *APIKey) error {
+		k.Hash, k.Mask, k.LastRolledAt = hashOf(value), mask(value), s.now()
 		return nil
 	})
 	if err != nil {
 		return APIKey{}, "", fmt.Errorf("roll API key: %w", err)
 	}
-	return s.withUse(k), value, nil
+	return k, value, nil
 }
 
-func (s *Service) editKey(ctx context.Context, actor users.Actor, id, action string, fn func(Tx, *APIKey) error) error {
-	return s.store.UpdateAuth(ctx, func(tx Tx) error {
-		k, err := ownKey(ctx, tx, actor.ID, id)
-		if err != nil {
+// editKey changes a key of the actor by fn and returns it.
+func (s *Service) editKey(ctx context.Context, actor users.Actor, id, action string, fn func(Tx, *APIKey) error) (APIKey, error) {
+	used := s.unstored()
+	var k APIKey
+	err := s.store.UpdateAuth(ctx, func(tx Tx) (err error) {
+		if k, err = ownKey(ctx, tx, actor.ID, id); err != nil {
 			return err
 		}
 		if err := fn(tx, &k); err != nil {
@@ -208,6 +207,7 @@ func (s *Service) editKey(ctx context.Context, actor users.Actor, id, action str
 		}
 		return tx.AddEvent(ctx, s.users.Event(actor, actor.ID, action))
 	})
+	return withUse(k, used), err
 }
 
 // DeleteAPIKey revokes a key. It returns users.ErrNotFound.
@@ -385,11 +385,17 @@ func (s *Service) useKey(k APIKey) {
 	}
 }
 
-// withUse adds a time of use that is not stored yet.
-func (s *Service) withUse(k APIKey) APIKey {
+// unstored returns the times of use that are not stored yet. It comes before the
+// read that withUse completes: a time that is stored in between is in both.
+func (s *Service) unstored() map[string]time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.used[k.ID]; t.After(k.LastUsedAt) {
+	return maps.Clone(s.used)
+}
+
+// withUse is k with a later time of use that was not stored when it was read.
+func withUse(k APIKey, used map[string]time.Time) APIKey {
+	if t := used[k.ID]; t.After(k.LastUsedAt) {
 		k.LastUsedAt = t
 	}
 	return k
