@@ -22,16 +22,17 @@ var may = map[string][]string{
 	"storage/storagetest":       {"users", "auth", "autonomy", "storage"},
 	"storage/sqlite":            {"users", "storage", "storage/internal/sqlstore"},
 	"httpapi":                   {"users", "auth", "autonomy", "storage"},
+	"httpapi/httpapitest":       {"users", "auth", "autonomy", "storage", "storage/memory", "httpapi"},
 }
 
 // only says where a library may be imported, by the beginning of its path.
 var only = map[string][]string{
-	"net/http":                      {"httpapi"},
+	"net/http":                      {"httpapi", "httpapi/httpapitest"},
 	"database/sql":                  {"storage/internal/sqlstore", "storage/sqlite"},
 	"golang.org/x/crypto":           {"auth"},
 	"golang.org/x/net":              {"users", "auth"},
 	"golang.org/x/text":             {"users", "auth"},
-	"github.com/go-json-experiment": {"httpapi"},
+	"github.com/go-json-experiment": {"httpapi", "httpapi/httpapitest"},
 	"github.com/jmoiron/sqlx":       {"storage/internal/sqlstore", "storage/sqlite"},
 	"github.com/pressly/goose":      {"storage/internal/sqlstore", "storage/sqlite"},
 	"modernc.org/sqlite":            {"storage/sqlite"},
@@ -39,7 +40,7 @@ var only = map[string][]string{
 	"github.com/santhosh-tekuri":    {},
 	"html/template":                 {},
 	"text/template":                 {},
-	"github.com/google/uuid":        {"users", "auth", "autonomy", "storage/memory", "storage/internal/sqlstore", "storage/storagetest", "httpapi"},
+	"github.com/google/uuid":        {"users", "auth", "autonomy", "storage/memory", "storage/internal/sqlstore", "storage/storagetest", "httpapi", "httpapi/httpapitest"},
 	"github.com/hedgerow-dev/hedgerow/storage/storagetest": {},
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/httpapi/httpapitest"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
 	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
@@ -39,8 +40,9 @@ func main() {
 
 // options are the flags.
 type options struct {
-	addr, db, world, publicURL, identityChange, logFormat string
-	trustedOrigins                                        []string
+	addr, db, world, publicURL, logFormat string
+	identityChange                        auth.IdentityChange
+	trustedOrigins                        []string
 }
 
 func parse(args []string, stderr io.Writer) (options, []string, error) {
@@ -51,7 +53,7 @@ func parse(args []string, stderr io.Writer) (options, []string, error) {
 	fs.StringVar(&o.db, "db", "hedgerow.db", "where accounts are kept: memory, or the path of a SQLite file")
 	fs.StringVar(&o.world, "world", "", "world file to load into an empty database")
 	fs.StringVar(&o.publicURL, "public-url", "", "origin that clients see (default: the address)")
-	fs.StringVar(&o.identityChange, "identity-change", "with_password", "when keys may change address or password: with_password, documented, session_only")
+	fs.TextVar(&o.identityChange, "identity-change", auth.WithPassword, "when keys may change address or password: with_password, documented, session_only")
 	fs.StringVar(&o.logFormat, "log-format", "text", "text or json")
 	fs.Func("trusted-origin", "origin that may send cookie requests; repeatable", func(v string) error {
 		o.trustedOrigins = append(o.trustedOrigins, v)
@@ -81,18 +83,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	config, err := o.config(logger)
-	if err != nil {
-		return err
-	}
+	config := o.config(logger)
 	w, err := readWorld(o.world)
 	if err != nil {
 		return err
 	}
 	if w != nil {
-		if err := w.apply(&config); err != nil {
-			return fmt.Errorf("-world %s: %w", o.world, err)
-		}
+		w.Configure(&config)
 	}
 	dashboards := users.DashboardMap{}
 	config.Dashboards = dashboards
@@ -137,21 +134,11 @@ func open(ctx context.Context, db string) (storage.Storage, error) {
 	return sqlite.Open(ctx, path)
 }
 
-func identityChanges() map[string]auth.IdentityChange {
-	return map[string]auth.IdentityChange{
-		"with_password": auth.WithPassword, "documented": auth.Documented, "session_only": auth.SessionOnly,
-	}
-}
-
-func (o options) config(logger *slog.Logger) (httpapi.Config, error) {
-	change, ok := identityChanges()[o.identityChange]
-	if !ok {
-		return httpapi.Config{}, fmt.Errorf("-identity-change: %q is unknown", o.identityChange)
-	}
+func (o options) config(logger *slog.Logger) httpapi.Config {
 	return httpapi.Config{
 		PublicURL: o.publicURL, TrustedOrigins: o.trustedOrigins, Logger: logger,
-		Auth: auth.Config{IdentityChange: change},
-	}, nil
+		Auth: auth.Config{IdentityChange: o.identityChange},
+	}
 }
 
 // app is the running program.
@@ -161,7 +148,7 @@ type app struct {
 	log     *slog.Logger
 	out     io.Writer
 	options options
-	world   *world // nil if there is none
+	world   *httpapitest.World // nil if there is none
 	// dashboards is filled before the first request and not changed after.
 	dashboards users.DashboardMap
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/httpapi/httpapitest"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -24,13 +27,13 @@ func (a *app) seed(ctx context.Context) error {
 		return nil
 	}
 	if a.world != nil {
-		return a.world.load(ctx, a.api, a.out, a.dashboards)
+		return a.loadWorld(ctx)
 	}
 	return a.firstUser(ctx)
 }
 
 // readWorld reads the world file, if there is one.
-func readWorld(path string) (*world, error) {
+func readWorld(path string) (*httpapitest.World, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -38,11 +41,28 @@ func readWorld(path string) (*world, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-world: %w", err)
 	}
-	w, err := parseWorld(text)
+	w, err := httpapitest.ParseWorld(text)
 	if err != nil {
 		return nil, fmt.Errorf("-world %s: %w", path, err)
 	}
+	if w.Mail() {
+		return nil, fmt.Errorf("-world %s: /mail: this server cannot send mail yet", path)
+	}
 	return w, nil
+}
+
+// loadWorld stores the world and prints the values of its API keys.
+func (a *app) loadWorld(ctx context.Context) error {
+	ids, err := a.world.Load(ctx, a.store, a.api, a.dashboards)
+	if err != nil {
+		return fmt.Errorf("-world %s: %w", a.options.world, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(ids.APIKeys)) {
+		if _, err := fmt.Fprintf(a.out, "API key %s: %s\n", name, ids.APIKeys[name].Value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // firstUser creates an organization, a team and a staff user with an API key.

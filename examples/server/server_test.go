@@ -201,11 +201,20 @@ func TestWorld(t *testing.T) {
 	if _, err := command(t, "-db", db, "-world", world, "-addr", "127.0.0.1:0"); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("a world for a database in use: got error %v", err)
 	}
-	for text, culprit := range map[string]string{
-		`{"users":{"a":{"emial":"x"}}}`: "/users/a/emial", `{"users":{"a":{"email":5}}}`: "/users/a/email", `{"mail":true}`: "/mail",
+	for _, c := range []struct{ text, culprit string }{
+		{`{"users": {"a": {"emial": "x"}}}`, "/users/a/emial"},
+		{`{"mail": true}`, "/mail"},
+		{`{"organizations": {"o": {}}, "teams": {"t": {"organization": "p"}}}`, "/teams/t/organization"},
 	} {
-		if _, err := parseWorld([]byte(text)); err == nil || !strings.Contains(err.Error(), culprit) {
-			t.Errorf("%s: got error %v, want one that names %s", text, err, culprit)
+		if err := os.WriteFile(world, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		db := filepath.Join(t.TempDir(), "refused.db")
+		if _, err := command(t, "-db", db, "-world", world, "-addr", "127.0.0.1:0"); err == nil || !strings.Contains(err.Error(), c.culprit) {
+			t.Errorf("%s: got error %v, want one that names %s", c.text, err, c.culprit)
+		}
+		if out, err := command(t, "-db", db, "user", "create", "ann@example.com"); err != nil || !strings.HasPrefix(out, "1\t") {
+			t.Errorf("%s: the first user afterwards is %q, %v, want an unused database", c.text, out, err)
 		}
 	}
 }

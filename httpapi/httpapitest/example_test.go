@@ -1,0 +1,48 @@
+package httpapitest_test
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"time"
+
+	"github.com/hedgerow-dev/hedgerow/httpapi/httpapitest"
+)
+
+// T stands for the *testing.T of a test.
+type T struct{ cleanup []func() }
+
+func (*T) Helper()                           {}
+func (*T) Fatalf(format string, args ...any) { log.Fatalf(format, args...) }
+func (t *T) Cleanup(fn func())               { t.cleanup = append(t.cleanup, fn) }
+
+func ExampleNew() {
+	t := &T{} // in a test, the one that it gets
+	defer func() {
+		for _, fn := range t.cleanup {
+			fn()
+		}
+	}()
+
+	api := httpapitest.New(t, `{"users": {"alice": {"email": "alice@example.com", "password": "testpassword12345"}}}`)
+	alice := api.Login("alice")
+	get := func() {
+		res, err := alice.Get(api.URL + "/api/users/@me/hedgehog_config")
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(res.StatusCode == http.StatusOK, string(body[:min(len(body), 2)]))
+	}
+	get()
+	api.Clock().Advance(14 * 24 * time.Hour) // the life of a session
+	get()
+	// Output:
+	// true {}
+	// false {"
+}
