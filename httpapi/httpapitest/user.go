@@ -132,7 +132,7 @@ func (c *userChange) prepareFields(ctx context.Context, at jsontext.Pointer) (er
 			return err
 		}
 	}
-	if v := c.spec.HedgehogConfig.value; v != nil && v.Kind() != 'n' {
+	if v := c.spec.HedgehogConfig.value.Clone(); v != nil && v.Kind() != 'n' {
 		if err := v.Compact(); err != nil {
 			return err
 		}
