@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/httpapi/httpapitest"
@@ -180,6 +181,29 @@ func TestPatchUser(t *testing.T) {
 	}
 	if alice := patch("alice", `{"is_active": true, "password": "!unusable", "credentials_reviewed": false}`); alice.HasPassword() || !alice.CredentialsReviewedAt.IsZero() {
 		t.Errorf("got %+v, want no password and no review", alice)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	s := httpapitest.New(t, world)
+	for _, body := range []string{
+		`{"user": "alice", "age_seconds": 90.5, "second_factor": false}`, `{"user": "alice", "second_factor": true, "age_seconds": 60}`, `{"user": "alice"}`,
+	} {
+		want[map[string]string](t, http.StatusOK, "POST", s.URL+"/_standin/sessions", body)
+	}
+	s.Login("alice")
+	sessions, err := s.Store().Sessions(t.Context(), s.IDs().Users["alice"].ID)
+	if err != nil || len(sessions) != 4 {
+		t.Fatalf("got %d sessions, %v, want 4", len(sessions), err)
+	}
+	for n, age := range []time.Duration{90500 * time.Millisecond, time.Minute, 0, 0} { // oldest first
+		if got := sessions[n]; !got.CreatedAt.Equal(s.Clock().Now().Add(-age)) || got.SecondFactor != (n > 0) {
+			t.Errorf("session %d began at %v with second factor %v", n, got.CreatedAt, got.SecondFactor)
+		}
+	}
+	u, err := s.Store().User(t.Context(), sessions[0].UserID)
+	if err != nil || !u.LastLogin.IsZero() {
+		t.Errorf("the last login is %v, %v, want none", u.LastLogin, err)
 	}
 }
 

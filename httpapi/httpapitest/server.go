@@ -9,6 +9,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/storage"
 )
 
 // TB is what New needs of a *testing.T or *testing.B.
@@ -73,6 +74,9 @@ func (s *Server) IDs() IDs {
 
 // API returns the API and so the services behind it.
 func (s *Server) API() *httpapi.API { return s.standin.current.Load().api }
+
+// Store returns what the current world is kept in, for what a world cannot say.
+func (s *Server) Store() storage.Storage { return s.standin.current.Load().store }
 
 // Clock returns the clock of the current world.
 func (s *Server) Clock() *Clock { return s.standin.current.Load().clock }
