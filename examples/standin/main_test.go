@@ -152,18 +152,18 @@ func (p *program) advance(seconds string) string {
 }
 
 func TestListensOnLoopbackOnly(t *testing.T) {
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
 	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "127.0.0.1", "127.0.0.1:x"} {
 		var out bytes.Buffer
-		err := run(t.Context(), []string{"-addr", addr}, &out, io.Discard)
+		err := run(stopped, []string{"-addr", addr}, &out, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), "-addr") || out.Len() > 0 {
 			t.Errorf("%s: got %v and output %q, want a refusal", addr, err, out.String())
 		}
 	}
-	if err := run(t.Context(), []string{"world.json"}, io.Discard, io.Discard); err == nil {
+	if err := run(stopped, []string{"world.json"}, io.Discard, io.Discard); err == nil {
 		t.Error("an argument was ignored")
 	}
-	stopped, stop := context.WithCancel(t.Context())
-	stop()
 	for addr, want := range map[string]string{
 		"127.0.0.1:0": "http://127.0.0.1:", "127.8.9.10:0": "http://127.8.9.10:", "localhost:0": "http://127.0.0.1:", ":0": "http://localhost:",
 	} {

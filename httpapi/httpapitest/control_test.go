@@ -19,8 +19,12 @@ import (
 // TestControlRefusals covers what is wrong in control calls other than a world.
 func TestControlRefusals(t *testing.T) {
 	s := httpapitest.New(t, world)
+	held := s.IDs()
 	if status, text := call(t, "DELETE", s.URL+"/_standin/organizations/zoo", ""); status != http.StatusNoContent || text != "" {
 		t.Fatalf("delete zoo: got %d %q, want 204", status, text)
+	}
+	if len(held.Organizations) != 2 || len(held.Teams) != 2 {
+		t.Errorf("deleting changed what others hold to %v", held)
 	}
 	before := s.Clock().Now()
 	for _, c := range []struct {
@@ -176,6 +180,9 @@ func TestPatchUser(t *testing.T) {
 		t.Errorf("got view %+v, %v, want an owner of acme without identities", view, err)
 	}
 	patch("alice", `{"is_active": false, "memberships": {}}`)
+	if ms, err := s.Store().Memberships(t.Context(), s.IDs().Users["alice"].ID); err != nil || len(ms) != 0 {
+		t.Errorf("alice is still in %v, %v", ms, err)
+	}
 	if status, _ := call(t, "GET", s.URL+"/api/users/@me", "", "Cookie", s.Session("alice", auth.StartOptions{}).String()); status != http.StatusUnauthorized {
 		t.Errorf("an inactive user: got status %d", status)
 	}
@@ -187,7 +194,7 @@ func TestPatchUser(t *testing.T) {
 func TestSessions(t *testing.T) {
 	s := httpapitest.New(t, world)
 	for _, body := range []string{
-		`{"user": "alice", "age_seconds": 90.5, "second_factor": false}`, `{"user": "alice", "second_factor": true, "age_seconds": 60}`, `{"user": "alice"}`,
+		`{"user": "alice", "age_seconds": 90.5000004, "second_factor": false}`, `{"user": "alice", "second_factor": true, "age_seconds": 60}`, `{"user": "alice"}`,
 	} {
 		want[map[string]string](t, http.StatusOK, "POST", s.URL+"/_standin/sessions", body)
 	}

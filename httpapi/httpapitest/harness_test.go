@@ -29,8 +29,9 @@ const world = `{
 		"k1": {"owner": "zoë", "label": "Later", "scopes": null, "scoped_teams": null}
 	},
 	"invites": {
-		"i2": {"organization": "zoo", "target_email": "alice@example.com", "age_days": 3},
 		"i1": {"organization": "zoo", "target_email": "ALICE@example.com"},
+		"i2": {"organization": "zoo", "target_email": "alice@example.com", "age_days": 3},
+		"i3": {"organization": "zoo", "target_email": "alice@example.com", "age_days": 3},
 		"i0": {"organization": "zoo", "target_email": "alice@example.com", "age_days": 3.01}
 	},
 	"dashboards": {"d2": {"team": "app"}, "d1": {"team": "web"}},
