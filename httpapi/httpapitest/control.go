@@ -73,9 +73,7 @@ func (s *Standin) dispatch(methods map[string]control) http.HandlerFunc {
 			s.answer(w, http.StatusRequestEntityTooLarge, refusal{Detail: "the body cannot be read: " + err.Error()})
 			return
 		}
-		s.control.Lock()
-		defer s.control.Unlock()
-		result, err := c.handle(&controlCall{r, s.current.Load(), body})
+		result, err := s.run(c, r, body)
 		var refused *Refusal
 		switch {
 		case errors.Is(err, errNoName):
@@ -91,6 +89,14 @@ func (s *Standin) dispatch(methods map[string]control) http.HandlerFunc {
 			s.answer(w, http.StatusOK, result)
 		}
 	}
+}
+
+// run handles one control call at a time. The answer is sent when the next one
+// may run already, so that no client can hold it up.
+func (s *Standin) run(c control, r *http.Request, body []byte) (any, error) {
+	s.control.Lock()
+	defer s.control.Unlock()
+	return c.handle(&controlCall{r, s.current.Load(), body})
 }
 
 // refusal is the answer to a control call that changed nothing.

@@ -186,8 +186,14 @@ func TestPatchUser(t *testing.T) {
 	if status, _ := call(t, "GET", s.URL+"/api/users/@me", "", "Cookie", s.Session("alice", auth.StartOptions{}).String()); status != http.StatusUnauthorized {
 		t.Errorf("an inactive user: got status %d", status)
 	}
-	if alice := patch("alice", `{"is_active": true, "password": "!unusable", "credentials_reviewed": false}`); alice.HasPassword() || !alice.CredentialsReviewedAt.IsZero() {
-		t.Errorf("got %+v, want no password and no review", alice)
+	if bob := patch("bob", `{"is_active": true, "password": "!unusable", "credentials_reviewed": false}`); bob.HasPassword() || !bob.CredentialsReviewedAt.IsZero() {
+		t.Errorf("got %+v, want no password and no review", bob)
+	}
+	if status, text := call(t, "DELETE", s.URL+"/api/users/@me", "", "Cookie", s.Session("bob", auth.StartOptions{}).String()); status != http.StatusNoContent {
+		t.Fatalf("delete bob: got %d %s", status, text)
+	}
+	if status, _ := call(t, "PATCH", s.URL+"/_standin/users/bob", `{"is_staff": true}`); status != http.StatusNotFound {
+		t.Errorf("a user who is gone: got status %d, want 404", status)
 	}
 }
 

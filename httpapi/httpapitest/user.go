@@ -2,6 +2,7 @@ package httpapitest
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -88,6 +89,9 @@ func (f *fixture) patchUser(ctx context.Context, id users.ID, s userSpec) error 
 		}
 		return c.saveLinks(ctx, tx, id)
 	})
+	if errors.Is(err, users.ErrNotFound) {
+		return errNoName // deleted through the API
+	}
 	return refusedAt("", err)
 }
 

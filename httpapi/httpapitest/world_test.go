@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,6 +101,11 @@ func TestOtherMembers(t *testing.T) {
 		if c, err := s.API().Autonomy().Config(t.Context(), s.IDs().Users[user].ID); err != nil || c.AutostartPriority != want {
 			t.Errorf("%s: got autonomy %+v, %v, want %q", user, c, err, want)
 		}
+	}
+	events, err := s.API().Users().Events(t.Context(), 0, 100)
+	created := slices.DeleteFunc(events, func(e users.Event) bool { return e.Action != "user created" })
+	if err != nil || len(created) != 4 || created[0].Target != zoe {
+		t.Errorf("got events %+v, %v, want one for each user", created, err)
 	}
 	if _, err := s.API().Autonomy().Config(t.Context(), zoe); !errors.Is(err, autonomy.ErrNoConfig) {
 		t.Errorf("zoë: got autonomy error %v, want none there", err)
