@@ -251,7 +251,7 @@ func (c *userChange) saveLinks(ctx context.Context, tx users.Tx, id users.ID) er
 		return err
 	}
 	for _, i := range old {
-		if err := tx.DeleteIdentity(ctx, i.Provider, i.Subject); err != nil {
+		if _, err := tx.DeleteIdentity(ctx, i.Provider, i.Subject); err != nil {
 			return err
 		}
 	}
