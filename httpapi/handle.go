@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
@@ -209,6 +210,7 @@ func metadata(route) []byte {
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, b []byte) {
 	if b != nil {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {

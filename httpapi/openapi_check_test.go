@@ -200,7 +200,7 @@ func (d *document) checkAnswer(response node, x exchange) error {
 
 // common are the headers of every answer, which the document does not repeat.
 var common = []string{"Cache-Control", "Vary", "X-Content-Type-Options", "Content-Security-Policy", "Referrer-Policy",
-	"Cross-Origin-Resource-Policy", "X-Request-Id", "Content-Type"}
+	"Cross-Origin-Resource-Policy", "X-Request-Id", "Content-Type", "Content-Length"}
 
 func (d *document) checkHeaders(response node, sent http.Header) error {
 	headers, _ := d.at(response, "headers")

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -83,7 +84,8 @@ func TestHeadAndOptions(t *testing.T) {
 					continue
 				}
 				head := e.do("HEAD", path, "", caller).ok(200)
-				if get := e.do("GET", path, "", caller).ok(200); head.raw != "" || head.header.Get("Content-Type") != get.header.Get("Content-Type") || head.header.Get("ETag") != get.header.Get("ETag") {
+				if get := e.do("GET", path, "", caller).ok(200); head.raw != "" || head.header.Get("Content-Type") != get.header.Get("Content-Type") || head.header.Get("ETag") != get.header.Get("ETag") ||
+					head.header.Get("Content-Length") != strconv.Itoa(len(get.raw)) {
 					t.Errorf("%s: body %q, headers %v, and GET has %v", head.call, head.raw, head.header, get.header)
 				}
 			}
