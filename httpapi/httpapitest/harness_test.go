@@ -19,7 +19,7 @@ const world = `{
 		"zoë": {"email": "Zoe@Example.com", "password": "testpassword12345", "first_name": "Zoë", "is_staff": true, "is_email_verified": true,
 			"memberships": {"zoo": 15, "acme": 1}, "current_organization": "acme", "current_team": "web",
 			"linked_identities": [{"provider": "github", "login": "first"}, {"provider": "github", "login": "second"}],
-			"hedgehog_config": [ 1, {"color": "red"} ], "pending_email": "new@example.com"},
+			"hedgehog_config": [ 1, {"color": "red"} ], "pending_email": " new@example.com"},
 		"alice": {"email": "alice@example.com", "password": "short", "memberships": {"acme": 8}},
 		"bob": {"email": "bob@example.com", "password": "!unusable", "is_active": false, "credentials_reviewed": true},
 		"eve": {"email": "eve@example.com", "password": null, "memberships": {"acme": 1}, "current_organization": null, "current_team": null, "is_email_verified": false}

@@ -100,6 +100,7 @@ type userChange struct {
 	f            *fixture
 	spec         userSpec
 	email        string
+	pending      string
 	hash         users.Secret
 	organization uuid.UUID
 	team         users.TeamID
@@ -127,7 +128,7 @@ func (c *userChange) prepareFields(ctx context.Context, at jsontext.Pointer) (er
 		}
 	}
 	if p := c.spec.PendingEmail.value; p != nil {
-		if _, err := users.CheckEmail(users.Set(*p)); err != nil {
+		if c.pending, err = users.CheckEmail(users.Set(*p)); err != nil {
 			return refuse(at.AppendToken("pending_email"), "this is not an address")
 		}
 	}
@@ -217,7 +218,7 @@ func (c *userChange) apply(u *users.User) {
 		u.IsEmailVerified = optional(s.IsEmailVerified.value)
 	}
 	if s.PendingEmail.set {
-		u.PendingEmail = optional(s.PendingEmail.value).Value
+		u.PendingEmail = c.pending
 	}
 	if s.CurrentOrganization.set {
 		u.CurrentOrganization = c.organization
