@@ -95,6 +95,10 @@ func (s *Service) CreateAPIKey(ctx context.Context, actor users.Actor, p KeyPatc
 		if len(keys) >= MaxAPIKeys {
 			return ErrTooManyKeys
 		}
+		if len(keys) > 0 && !k.CreatedAt.After(keys[0].CreatedAt) {
+			// Lists are ordered by time, also when the clock stands still.
+			k.CreatedAt = keys[0].CreatedAt.Add(time.Microsecond)
+		}
 		if err := tx.SaveAPIKey(ctx, k); err != nil {
 			return err
 		}

@@ -267,3 +267,22 @@ func TestKeyLife(t *testing.T) {
 		e.do("POST", keysPath, keyBody(nil), fresh).ok(201)
 	})
 }
+
+// TestKeysOfOneInstant are listed newest first although the clock stands still.
+func TestKeysOfOneInstant(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		fresh := e.session(e.user("alice"), 0)
+		last := -1
+		for n := range auth.MaxAPIKeys {
+			e.do("POST", keysPath, keyBody(map[string]string{"label": fmt.Sprintf(`"key %d"`, n)}), fresh).ok(201)
+		}
+		list := e.do("GET", keysPath, "", fresh).ok(200).raw
+		for n := auth.MaxAPIKeys - 1; n >= 0; n-- {
+			at := strings.Index(list, fmt.Sprintf(`"key %d"`, n))
+			if at <= last {
+				t.Errorf("key %d is not in its place: %s", n, list)
+			}
+			last = at
+		}
+	})
+}
