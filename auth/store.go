@@ -32,6 +32,13 @@ type Reader interface {
 	// OAuthTokenByHash returns the token and its user, expired and inactive ones
 	// included.
 	OAuthTokenByHash(ctx context.Context, h Hash) (OAuthToken, users.User, error)
+	// Ticket returns the ticket of that purpose and hash, expired ones included.
+	Ticket(ctx context.Context, p Purpose, h Hash) (Ticket, error)
+	SecondFactor(ctx context.Context, user users.ID) (SecondFactor, error)
+	// Passkeys lists those of a user by CreatedAt, then ID.
+	Passkeys(ctx context.Context, user users.ID) ([]Passkey, error)
+	// PasskeyByCredential returns the passkey that an authenticator named.
+	PasskeyByCredential(ctx context.Context, credential []byte) (Passkey, error)
 	// Attempts returns what SaveAttempts stored under key, nil if nothing.
 	Attempts(ctx context.Context, key string) ([]time.Time, error)
 }
@@ -60,11 +67,31 @@ type Tx interface {
 	SaveOAuthToken(ctx context.Context, t OAuthToken) error
 	// DeleteOAuthToken returns users.ErrNotFound if there is none.
 	DeleteOAuthToken(ctx context.Context, h Hash) error
+	// SaveTicket creates or replaces the ticket of the same Purpose and Hash. The
+	// user, unless zero, must exist (users.ErrNotFound).
+	SaveTicket(ctx context.Context, t Ticket) error
+	// DeleteTicket returns users.ErrNotFound if there is none, so that of many
+	// who spend a ticket at once one succeeds.
+	DeleteTicket(ctx context.Context, p Purpose, h Hash) error
+	// DeleteTickets ends the tickets that a user has for these purposes, and is
+	// content with none.
+	DeleteTickets(ctx context.Context, user users.ID, purposes ...Purpose) error
+	// SaveSecondFactor creates or replaces the second factor of the user, who must
+	// exist (users.ErrNotFound).
+	SaveSecondFactor(ctx context.Context, f SecondFactor) error
+	// DeleteSecondFactor returns users.ErrNotFound if there is none.
+	DeleteSecondFactor(ctx context.Context, user users.ID) error
+	// SavePasskey creates or replaces the passkey of the same ID. The user must
+	// exist (users.ErrNotFound); a CredentialID that another passkey has is
+	// users.ErrConflict.
+	SavePasskey(ctx context.Context, k Passkey) error
+	// DeletePasskey returns users.ErrNotFound if there is none.
+	DeletePasskey(ctx context.Context, id uuid.UUID) error
 	// SaveAttempts stores times under key until expires. No times delete it.
 	SaveAttempts(ctx context.Context, key string, times []time.Time, expires time.Time) error
-	// DeleteExpired removes sessions, OAuth tokens and attempts that expired at
-	// or before now, and returns how many records that were. A zero expiry means
-	// never. API keys stay, so that their owners see what happened to them.
+	// DeleteExpired removes sessions, OAuth tokens, tickets and attempts that
+	// expired at or before now, and returns how many records that were. A zero
+	// expiry means never. API keys stay, so that their owners see what happened to them.
 	DeleteExpired(ctx context.Context, now time.Time) (int, error)
 }
 

@@ -221,6 +221,12 @@ func (t *tx) DeleteExpired(ctx context.Context, now time.Time) (int, error) {
 			n++
 		}
 	}
+	for key, ticket := range t.d.tickets {
+		if !ticket.ExpiresAt.IsZero() && !ticket.ExpiresAt.After(now) {
+			drop(t, t.d.tickets, key)
+			n++
+		}
+	}
 	for key, a := range t.d.attempts {
 		if !a.expires.IsZero() && !a.expires.After(now) {
 			drop(t, t.d.attempts, key)

@@ -32,6 +32,8 @@ func New() *Store {
 		sessions: map[uuid.UUID]auth.Session{}, sessionByHash: map[auth.Hash]uuid.UUID{}, sessionsOf: map[users.ID][]uuid.UUID{},
 		keys: map[string]auth.APIKey{}, keyByHash: map[auth.Hash]string{}, keysOf: map[users.ID][]string{},
 		tokens: map[auth.Hash]auth.OAuthToken{}, attempts: map[string]attempts{},
+		tickets: map[ticketKey]auth.Ticket{}, factors: map[users.ID]auth.SecondFactor{},
+		passkeys: map[uuid.UUID]auth.Passkey{}, passkeyByCredential: map[string]uuid.UUID{},
 		autonomy: map[users.ID]autonomy.Config{}, autonomyOwner: map[uuid.UUID]users.ID{},
 	}}}
 }
@@ -76,11 +78,21 @@ type data struct {
 	tokens        map[auth.Hash]auth.OAuthToken
 	attempts      map[string]attempts
 
+	tickets             map[ticketKey]auth.Ticket
+	factors             map[users.ID]auth.SecondFactor
+	passkeys            map[uuid.UUID]auth.Passkey
+	passkeyByCredential map[string]uuid.UUID
+
 	autonomy      map[users.ID]autonomy.Config
 	autonomyOwner map[uuid.UUID]users.ID // by the ID of the record
 }
 
 type identityKey struct{ provider, subject string }
+
+type ticketKey struct {
+	purpose auth.Purpose
+	hash    auth.Hash
+}
 
 type attempts struct {
 	times   []time.Time

@@ -217,6 +217,7 @@ func (t *tx) DeleteUser(ctx context.Context, id users.ID) error {
 		drop(t, t.d.identityOwner, identityKey{i.Provider, i.Subject})
 	}
 	t.dropAutonomy(id)
+	t.dropFactors(id)
 	drop(t, t.d.memberships, id)
 	drop(t, t.d.sessionsOf, id)
 	drop(t, t.d.keysOf, id)

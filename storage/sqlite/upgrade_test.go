@@ -35,6 +35,10 @@ var versions = []string{
 	insert into attempts values ('login', '[1714564800123456]', 1714564800123456)`,
 
 	`insert into autonomy_configs values (5, '01900000-0000-7000-8000-000000000006', 'P2', 1714564800123456, 1714564800123456)`,
+
+	`insert into tickets values ('pending_login', x'01', 5, x'02', 1714564800123456, 1714564800123456);
+	insert into second_factors values (5, x'03', 57152160, -1, '["$argon2id$x"]', 1, 1714564800123456, 1714564800123456);
+	insert into passkeys values ('01900000-0000-7000-8000-000000000007', 5, x'04', x'05', 'Phone', x'7b7d', 1, 1714564800123456, null)`,
 }
 
 // content is every row of every table of ours, without what migrations record.

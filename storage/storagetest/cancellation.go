@@ -70,6 +70,16 @@ func (w world) readCalls() map[string]func(context.Context, auth.Reader) error {
 			_, _, err := r.OAuthTokenByHash(ctx, hash("ann"))
 			return err
 		},
+		"Ticket": func(ctx context.Context, r auth.Reader) error {
+			_, err := r.Ticket(ctx, auth.PendingLogin, hash("ann"))
+			return err
+		},
+		"SecondFactor": func(ctx context.Context, r auth.Reader) error { _, err := r.SecondFactor(ctx, w.ann.ID); return err },
+		"Passkeys":     func(ctx context.Context, r auth.Reader) error { _, err := r.Passkeys(ctx, w.ann.ID); return err },
+		"PasskeyByCredential": func(ctx context.Context, r auth.Reader) error {
+			_, err := r.PasskeyByCredential(ctx, []byte("ann"))
+			return err
+		},
 		"Attempts": func(ctx context.Context, r auth.Reader) error { _, err := r.Attempts(ctx, "ann"); return err },
 	}
 }

@@ -27,7 +27,9 @@ func with[X users.Tx, T any](method func(X, context.Context, T) error, v T) func
 }
 
 // changes lists every method of auth.Tx that writes.
-func (w world) changes() []change[auth.Tx] { return append(w.userChanges(), w.authChanges()...) }
+func (w world) changes() []change[auth.Tx] {
+	return slices.Concat(w.userChanges(), w.authChanges(), w.factorChanges())
+}
 
 func (w world) userChanges() []change[auth.Tx] {
 	renamed, moved, left := w.ann, w.acmeTeam, w.bob
@@ -95,6 +97,22 @@ func (w world) authChanges() []change[auth.Tx] {
 			_, err := tx.DeleteExpired(ctx, at(1000))
 			return err
 		}},
+	}
+}
+
+func (w world) factorChanges() []change[auth.Tx] {
+	spent, factor, key := newTicket(w.ann, auth.PendingLogin, "ann"), newSecondFactor(w.ann), newPasskey(w.ann, number(1), "ann")
+	spent.ExpiresAt, factor.LastStep, key.Name = at(2000), 5, "renamed"
+	return []change[auth.Tx]{
+		{"SaveTicket, new", with(auth.Tx.SaveTicket, newTicket(w.ann, auth.PendingLogin, "new"))},
+		{"SaveTicket", with(auth.Tx.SaveTicket, spent)},
+		{"DeleteTicket", with(deleteTicket(auth.PendingLogin, "ann"), struct{}{})},
+		{"DeleteTickets", with(deleteTickets(w.ann.ID, auth.PendingLogin), struct{}{})},
+		{"SaveSecondFactor", with(auth.Tx.SaveSecondFactor, factor)},
+		{"DeleteSecondFactor", with(auth.Tx.DeleteSecondFactor, w.ann.ID)},
+		{"SavePasskey, new", with(auth.Tx.SavePasskey, newPasskey(w.ann, number(9), "new"))},
+		{"SavePasskey", with(auth.Tx.SavePasskey, key)},
+		{"DeletePasskey", with(auth.Tx.DeletePasskey, number(1))},
 	}
 }
 
@@ -179,6 +197,10 @@ func (w world) readSecrets(ctx context.Context, r auth.Reader, line func(string,
 		line("APIKey of "+secret, err, k)
 		o, u, err := r.OAuthTokenByHash(ctx, hash(secret))
 		line("OAuthTokenByHash of "+secret, err, o, u)
+		ticket, err := r.Ticket(ctx, auth.PendingLogin, hash(secret))
+		line("Ticket of "+secret, err, ticket)
+		passkey, err := r.PasskeyByCredential(ctx, []byte(secret))
+		line("PasskeyByCredential of "+secret, err, passkey)
 		times, err := r.Attempts(ctx, secret)
 		line("Attempts of "+secret, err, times)
 	}
@@ -187,6 +209,10 @@ func (w world) readSecrets(ctx context.Context, r auth.Reader, line func(string,
 		line("Sessions", err, sessions)
 		keys, err := r.APIKeys(ctx, u.ID)
 		line("APIKeys", err, keys)
+		factor, err := r.SecondFactor(ctx, u.ID)
+		line("SecondFactor", err, factor)
+		passkeys, err := r.Passkeys(ctx, u.ID)
+		line("Passkeys", err, passkeys)
 	}
 }
 

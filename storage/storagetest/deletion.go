@@ -52,6 +52,9 @@ func newWorld(t *testing.T, st storage.Storage) world {
 		put(t, st, auth.Tx.SaveSession, newSession(u, number(byte(i+1)), name), newSession(u, number(byte(i+11)), name+"2"))
 		put(t, st, auth.Tx.SaveAPIKey, newKey(u, name))
 		put(t, st, auth.Tx.SaveOAuthToken, newToken(u, name))
+		put(t, st, auth.Tx.SaveTicket, newTicket(u, auth.PendingLogin, name))
+		put(t, st, auth.Tx.SaveSecondFactor, newSecondFactor(u))
+		put(t, st, auth.Tx.SavePasskey, newPasskey(u, number(byte(i+1)), name))
 		put(t, st, auth.Tx.AddEvent, users.Event{At: at(i), Actor: u.ID, Target: u.ID, Action: "created", Fields: []string{"email"}})
 		put(t, st, autonomy.Tx.SaveAutonomyConfig, newConfig(u, number(byte(i+1))))
 		saveAttempts(t, st, name, []time.Time{at(i)}, at(100))
@@ -71,11 +74,14 @@ func gone(t *testing.T, st storage.Storage, u users.User, name string) {
 	_, _, byKey := st.APIKeyByHash(ctx, hash(name))
 	_, byKeyID := st.APIKey(ctx, name)
 	_, _, byToken := st.OAuthTokenByHash(ctx, hash(name))
+	_, byTicket := st.Ticket(ctx, auth.PendingLogin, hash(name))
+	_, byFactor := st.SecondFactor(ctx, u.ID)
+	_, byPasskey := st.PasskeyByCredential(ctx, []byte(name))
 	_, byConfig := st.AutonomyConfig(ctx, u.ID)
 	for call, err := range map[string]error{
 		"User": byID, "UserByUUID": byUUID, "UserByEmail": byEmail, "SessionByHash": bySession, "SessionByHash, second": bySecond,
 		"APIKeyByHash": byKey, "APIKey": byKeyID, "OAuthTokenByHash": byToken,
-		"AutonomyConfig": byConfig,
+		"Ticket": byTicket, "SecondFactor": byFactor, "PasskeyByCredential": byPasskey, "AutonomyConfig": byConfig,
 	} {
 		refused(t, call+" after DeleteUser", err, users.ErrNotFound)
 	}
@@ -83,6 +89,7 @@ func gone(t *testing.T, st storage.Storage, u users.User, name string) {
 	sameList(t, "Identities after DeleteUser", must(st.Identities(ctx, u.ID))(t))
 	sameList(t, "Sessions after DeleteUser", must(st.Sessions(ctx, u.ID))(t))
 	sameList(t, "APIKeys after DeleteUser", must(st.APIKeys(ctx, u.ID))(t))
+	sameList(t, "Passkeys after DeleteUser", must(st.Passkeys(ctx, u.ID))(t))
 	p := must(st.Profiles(ctx, users.Query{ID: u.ID, Limit: 1}))(t)
 	same(t, "Profiles after DeleteUser", [2]int{p.Total, len(p.Users)}, [2]int{})
 }
@@ -98,6 +105,7 @@ func testUserCascade(t *testing.T, st storage.Storage) {
 	put(t, st, auth.Tx.SaveSession, newSession(w.bob, number(1), "ann"))
 	put(t, st, auth.Tx.SaveAPIKey, newKey(w.bob, "ann"))
 	put(t, st, auth.Tx.SaveOAuthToken, newToken(w.bob, "ann"))
+	put(t, st, auth.Tx.SavePasskey, newPasskey(w.bob, number(9), "ann"))
 	again := w.ann
 	stored := addUser(t, st, again.Email, func(u *users.User) { *u = again })
 	p := must(st.Profiles(t.Context(), users.Query{ID: stored.ID, Limit: 1}))(t)
@@ -119,6 +127,9 @@ func testUserCascadeSpares(t *testing.T, st storage.Storage) {
 	session(t, st, "bob")
 	token(t, st, "bob")
 	key(t, st, "bob", "bob")
+	same(t, "Ticket of another", ticket(t, st, auth.PendingLogin, "bob"), newTicket(w.bob, auth.PendingLogin, "bob"))
+	same(t, "SecondFactor of another", must(st.SecondFactor(ctx, w.bob.ID))(t), newSecondFactor(w.bob))
+	sameList(t, "Passkeys of another", must(st.Passkeys(ctx, w.bob.ID))(t), newPasskey(w.bob, number(2), "bob"))
 	same(t, "AutonomyConfig of another", must(st.AutonomyConfig(ctx, w.bob.ID))(t), newConfig(w.bob, number(2)))
 	p := profiles(t, st)
 	sameList(t, "Scenes of another", p.Scenes[w.bob.ID], scene)

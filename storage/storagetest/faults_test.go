@@ -26,7 +26,7 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(storeFaults(), txFaults(), autonomyFaults())
+	return slices.Concat(storeFaults(), txFaults(), factorFaults(), autonomyFaults())
 }
 
 // store passes transactions through update.

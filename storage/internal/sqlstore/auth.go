@@ -213,7 +213,7 @@ func (t *tx) SaveAttempts(ctx context.Context, key string, times []time.Time, ex
 
 func (t *tx) DeleteExpired(ctx context.Context, now time.Time) (int, error) {
 	total := 0
-	for _, table := range []string{"sessions", "oauth_tokens", "attempts"} {
+	for _, table := range []string{"sessions", "oauth_tokens", "tickets", "attempts"} {
 		n, err := t.exec(ctx, "delete expired", "delete from "+table+" where expires_at <= $1", stamp(now))
 		if err != nil {
 			return 0, err
