@@ -65,7 +65,7 @@ func (s *Service) SetActive(ctx context.Context, id users.ID, active bool) error
 		if _, err := tx.SaveUser(ctx, u); err != nil {
 			return err
 		}
-		if _, err := tx.DeleteSessions(ctx, id, uuid.Nil); err != nil {
+		if _, err := endSessions(ctx, tx, id, uuid.Nil); err != nil {
 			return err
 		}
 		return tx.AddEvent(ctx, s.users.Event(users.Actor{Credential: users.ByHost}, id, "user updated", "is_active"))
@@ -279,7 +279,8 @@ func (s *Service) applyUpdate(ctx context.Context, tx Tx, up *update, token user
 	if u, err = tx.SaveUser(ctx, u); err != nil {
 		return users.User{}, err
 	}
-	if up.password != "" || users.FoldEmail(u.Email) != users.FoldEmail(before.Email) {
+	if up.password != "" || users.FoldEmail(u.Email) != users.FoldEmail(before.Email) ||
+		u.PasskeysEnabledFor2FA.Value != before.PasskeysEnabledFor2FA.Value {
 		if err := s.endOthers(ctx, tx, up, token); err != nil {
 			return users.User{}, err
 		}
@@ -294,16 +295,14 @@ func (s *Service) endOthers(ctx context.Context, tx Tx, up *update, token users.
 	if up.principal.BySession() && up.principal.Actor.ID == up.target {
 		own = up.principal.Session.ID
 	}
-	if _, err := tx.DeleteSessions(ctx, up.target, own); err != nil {
+	if _, err := endSessions(ctx, tx, up.target, own); err != nil {
 		return err
 	}
 	if own == uuid.Nil || token == "" {
 		return nil
 	}
-	session, _, err := tx.SessionByHash(ctx, up.principal.Session.Hash)
-	if errors.Is(err, users.ErrNotFound) {
-		return ErrNotAuthenticated // it was ended while this request ran
-	} else if err != nil {
+	session, err := liveSession(ctx, tx, up.principal)
+	if err != nil {
 		return err
 	}
 	session.Hash = hashOf(token)

@@ -17,6 +17,15 @@ var (
 	ErrThrottled            = &users.Error{Kind: users.Throttled, Code: "throttled", Message: "Too many requests. Try again later."}
 	ErrCurrentPassword      = &users.Error{Kind: users.Invalid, Code: "required", Field: "current_password", Message: "The current password is required."}
 	ErrIncorrectPassword    = &users.Error{Kind: users.Invalid, Code: "incorrect_password", Field: "current_password", Message: "The current password is not right."}
+	Err2FARequired          = &users.Error{Kind: users.Unfinished, Code: "2fa_required", Message: "A second factor is required."}
+	Err2FASession           = &users.Error{Kind: users.Invalid, Code: "invalid_2fa_session", Message: "No login is waiting for a second factor."}
+	Err2FAExpired           = &users.Error{Kind: users.Invalid, Code: "2fa_expired", Message: "This took too long. Sign in again."}
+	Err2FAMissing           = &users.Error{Kind: users.Invalid, Code: "2fa_missing_credentials", Message: "Send a code."}
+	Err2FAInvalid           = &users.Error{Kind: users.Invalid, Code: "2fa_invalid", Message: "The code is not valid."}
+	Err2FATooManyAttempts   = &users.Error{Kind: users.Invalid, Code: "2fa_too_many_attempts", Message: "Too many wrong codes. Wait before you try again."}
+	Err2FANotEnabled        = &users.Error{Kind: users.Invalid, Code: "2fa_not_enabled", Message: "Set up an authenticator first."}
+	ErrSetupExpired         = &users.Error{Kind: users.Invalid, Code: "setup_expired", Message: "Start the set-up again."}
+	ErrTokenInvalid         = &users.Error{Kind: users.Invalid, Code: "token_invalid", Message: "The code is not valid."}
 	ErrTooManyKeys          = &users.Error{Kind: users.Invalid, Code: "invalid_input", Message: "You have the most API keys that one user may have."}
 )
 

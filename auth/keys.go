@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -23,9 +22,9 @@ const (
 	keyBytes = 35
 	// idBytes is the randomness of a key's public id.
 	idBytes = 16
-	// useEvery is how fine LastUsedAt is, contract section 2.2.
-	useEvery  = time.Hour
-	maxScopes = 200
+	// keyUseEvery is how fine LastUsedAt is, contract section 2.2.
+	keyUseEvery = time.Hour
+	maxScopes   = 200
 	// maxRestrictions is how many teams or organizations a key may name.
 	maxRestrictions = 1000
 )
@@ -42,7 +41,7 @@ type KeyPatch struct {
 
 // APIKeys lists the keys of a user, newest first.
 func (s *Service) APIKeys(ctx context.Context, user users.ID) ([]APIKey, error) {
-	used := s.unstored()
+	used := s.keyUse.unstored()
 	keys, err := s.store.APIKeys(ctx, user)
 	if err != nil {
 		return nil, fmt.Errorf("list API keys: %w", err)
@@ -56,7 +55,7 @@ func (s *Service) APIKeys(ctx context.Context, user users.ID) ([]APIKey, error) 
 // APIKey returns a key of the user, or users.ErrNotFound, also for a key of
 // somebody else.
 func (s *Service) APIKey(ctx context.Context, user users.ID, id string) (APIKey, error) {
-	used := s.unstored()
+	used := s.keyUse.unstored()
 	k, err := ownKey(ctx, s.store, user, id)
 	if err != nil {
 		return APIKey{}, fmt.Errorf("read API key: %w", err)
@@ -197,7 +196,7 @@ func (s *Service) RollAPIKey(ctx context.Context, actor users.Actor, id string) 
 
 // editKey changes a key of the actor by fn and returns it.
 func (s *Service) editKey(ctx context.Context, actor users.Actor, id, action string, fn func(Tx, *APIKey) error) (APIKey, error) {
-	used := s.unstored()
+	used := s.keyUse.unstored()
 	var k APIKey
 	err := s.store.UpdateAuth(ctx, func(tx Tx) (err error) {
 		if k, err = ownKey(ctx, tx, actor.ID, id); err != nil {
@@ -368,69 +367,8 @@ func ownOrganizations(ms []users.Membership, f users.Field[[]string]) ([]uuid.UU
 	return ids, nil
 }
 
-// useKey notes that a key was used, at most hourly, without making the request
-// wait: the time is shown at once by withUse and stored by a goroutine that
-// ends when nothing is left to store. Flush waits for it.
-func (s *Service) useKey(k APIKey) {
-	now := s.now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	last := k.LastUsedAt
-	if t := s.used[k.ID]; t.After(last) {
-		last = t
-	}
-	if !last.IsZero() && now.Sub(last) <= useEvery {
-		return
-	}
-	s.used[k.ID] = now
-	if s.flushing == nil {
-		s.flushing = make(chan struct{})
-		go s.flush(s.flushing)
-	}
-}
-
-// unstored returns the times of use that are not stored yet. It comes before the
-// read that withUse completes: a time that is stored in between is in both.
-func (s *Service) unstored() map[string]time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.used)
-}
-
-// withUse is k with a later time of use that was not stored when it was read.
-func withUse(k APIKey, used map[string]time.Time) APIKey {
-	if t := used[k.ID]; t.After(k.LastUsedAt) {
-		k.LastUsedAt = t
-	}
-	return k
-}
-
-// flush stores times of use until there are no more.
-func (s *Service) flush(done chan struct{}) {
-	defer close(done)
-	for {
-		s.mu.Lock()
-		batch := maps.Clone(s.used)
-		if len(batch) == 0 {
-			s.flushing = nil
-			s.mu.Unlock()
-			return
-		}
-		s.mu.Unlock()
-		if err := s.storeUse(context.Background(), batch); err != nil {
-			s.config.Logger.Error("store times of use of API keys", slog.Any("error", err))
-		}
-		s.mu.Lock()
-		for id, t := range batch {
-			if s.used[id].Equal(t) {
-				delete(s.used, id)
-			}
-		}
-		s.mu.Unlock()
-	}
-}
-
-func (s *Service) storeUse(ctx context.Context, batch map[string]time.Time) error {
+// storeKeyUse stores times of use of API keys.
+func (s *Service) storeKeyUse(ctx context.Context, batch map[string]time.Time) error {
 	return s.store.UpdateAuth(ctx, func(tx Tx) error {
 		for _, id := range slices.Sorted(maps.Keys(batch)) {
 			k, err := tx.APIKey(ctx, id)
@@ -451,19 +389,23 @@ func (s *Service) storeUse(ctx context.Context, batch map[string]time.Time) erro
 	})
 }
 
-// Flush waits until the times of use of API keys are stored. The host calls it
-// before it closes the store.
+// withUse is k with a later time of use that was not stored when it was read.
+func withUse(k APIKey, used map[string]time.Time) APIKey {
+	if t := used[k.ID]; t.After(k.LastUsedAt) {
+		k.LastUsedAt = t
+	}
+	return k
+}
+
+// Flush waits until the times of use of API keys and sessions are stored. The
+// host calls it before it closes the store.
 func (s *Service) Flush(ctx context.Context) error {
-	s.mu.Lock()
-	flushing := s.flushing
-	s.mu.Unlock()
-	if flushing == nil {
-		return nil
+	for _, done := range []<-chan struct{}{s.keyUse.idle(), s.sessionUse.idle()} {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	select {
-	case <-flushing:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return nil
 }

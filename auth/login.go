@@ -22,13 +22,17 @@ type LoginRequest struct {
 	// UserAgent as the browser sent it.
 	UserAgent string
 	// Current is the value of the session cookie that came along, "" if none. Its
-	// session ends.
+	// session, or the login that waits under it, ends.
 	Current users.Secret
+	// Remembered are the secrets of remembered devices that came along. One that
+	// is the user's skips the second step.
+	Remembered []users.Secret
 }
 
-// Login checks a password and starts a session, whose secret it returns. Wrong
-// password, unknown and inactive account are all ErrInvalidCredentials, at
-// equal cost. Other refusals: an Invalid error for a field, ErrSSOEnforced,
+// Login checks a password and starts a session, whose secret it returns. With
+// Err2FARequired the secret is that of a login that waits for FinishLogin, and
+// is good for nothing else. Wrong password, unknown and inactive account are all
+// ErrInvalidCredentials, at equal cost. Other refusals: an Invalid error for a field, ErrSSOEnforced,
 // ErrNotVerified, ErrLockedOut and ErrThrottled.
 func (s *Service) Login(ctx context.Context, r LoginRequest) (users.Secret, error) {
 	if !r.Email.Set {
@@ -57,7 +61,9 @@ func (s *Service) Login(ctx context.Context, r LoginRequest) (users.Secret, erro
 		return "", ErrNotVerified
 	}
 	token, err := s.startSession(ctx, u, r, password)
-	if err != nil {
+	if errors.Is(err, Err2FARequired) {
+		return token, err
+	} else if err != nil {
 		return "", fmt.Errorf("login: %w", err)
 	}
 	return token, nil
@@ -96,7 +102,7 @@ func clip(password string) string {
 }
 
 // startSession signs u in, unless the account changed since its password was
-// checked.
+// checked, or lets it wait for the second step: Err2FARequired.
 func (s *Service) startSession(ctx context.Context, u users.User, r LoginRequest, password string) (users.Secret, error) {
 	checked := u.PasswordHash
 	var rehashed users.Secret
@@ -110,6 +116,7 @@ func (s *Service) startSession(ctx context.Context, u users.User, r LoginRequest
 	if err != nil {
 		return "", err
 	}
+	pending := false
 	err = s.store.UpdateAuth(ctx, func(tx Tx) error {
 		u, err := tx.User(ctx, u.ID)
 		if errors.Is(err, users.ErrNotFound) || err == nil && (!u.IsActive || u.PasswordHash != checked) {
@@ -117,23 +124,42 @@ func (s *Service) startSession(ctx context.Context, u users.User, r LoginRequest
 		} else if err != nil {
 			return err
 		}
-		u.LastLogin = session.CreatedAt
 		if rehashed != "" {
 			u.PasswordHash = rehashed
-		}
-		if _, err := tx.SaveUser(ctx, u); err != nil {
-			return err
+			if u, err = tx.SaveUser(ctx, u); err != nil {
+				return err
+			}
 		}
 		if err := s.dropCurrent(ctx, tx, r.Current); err != nil {
 			return err
 		}
-		if err := s.addSession(ctx, tx, session); err != nil {
-			return err
+		if u.Is2FAEnabled() {
+			if session.SecondFactor, err = s.remembers(ctx, tx, u, r.Remembered); err != nil {
+				return err
+			}
+			if pending = !session.SecondFactor; pending {
+				return s.addPending(ctx, tx, u, session.Hash)
+			}
 		}
-		actor := users.Actor{ID: u.ID, Credential: users.BySession}
-		return tx.AddEvent(ctx, s.users.Event(actor, u.ID, "user logged in"))
+		return s.signIn(ctx, tx, u, session)
 	})
+	if err == nil && pending {
+		return token, Err2FARequired
+	}
 	return token, err
+}
+
+// signIn stores a session as a login of u.
+func (s *Service) signIn(ctx context.Context, tx Tx, u users.User, session Session) error {
+	u.LastLogin = session.CreatedAt
+	if _, err := tx.SaveUser(ctx, u); err != nil {
+		return err
+	}
+	if err := s.addSession(ctx, tx, session); err != nil {
+		return err
+	}
+	actor := users.Actor{ID: u.ID, Credential: users.BySession}
+	return tx.AddEvent(ctx, s.users.Event(actor, u.ID, "user logged in"))
 }
 
 // newSession makes a session that starts now, and its secret.
@@ -153,18 +179,26 @@ func (s *Service) newSession(user users.ID, userAgent string) (Session, users.Se
 	}, token, nil
 }
 
-// dropCurrent ends the session that a login replaces, whoever's it is.
+// dropCurrent ends the session or pending login that a login replaces, whoever's
+// it is.
 func (s *Service) dropCurrent(ctx context.Context, tx Tx, current users.Secret) error {
 	if current == "" {
 		return nil
 	}
 	old, _, err := tx.SessionByHash(ctx, hashOf(current))
 	if errors.Is(err, users.ErrNotFound) {
-		return nil
+		return dropPending(ctx, tx, current)
 	} else if err != nil {
 		return err
 	}
 	return tx.DeleteSession(ctx, old.ID)
+}
+
+func dropPending(ctx context.Context, tx Tx, token users.Secret) error {
+	if err := tx.DeleteTicket(ctx, PendingLogin, hashOf(token)); err != nil && !errors.Is(err, users.ErrNotFound) {
+		return err
+	}
+	return nil
 }
 
 // addSession stores a session; the oldest of the user give way to it.
@@ -207,12 +241,13 @@ func (s *Service) StartSession(ctx context.Context, user users.ID, o StartOption
 	return token, nil
 }
 
-// Logout ends the session behind a cookie. One that is unknown is no error.
+// Logout ends the session or pending login behind a cookie. One that is unknown
+// is no error.
 func (s *Service) Logout(ctx context.Context, token users.Secret) error {
 	err := s.store.UpdateAuth(ctx, func(tx Tx) error {
 		session, _, err := tx.SessionByHash(ctx, hashOf(token))
 		if errors.Is(err, users.ErrNotFound) {
-			return nil
+			return dropPending(ctx, tx, token)
 		} else if err != nil {
 			return err
 		}

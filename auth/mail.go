@@ -36,6 +36,37 @@ type PasswordChanged struct{ To Recipient }
 func (m PasswordChanged) Recipient() Recipient { return m.To }
 func (PasswordChanged) message()               {}
 
+// TwoFactorEnabled tells the owner that an authenticator was set up.
+type TwoFactorEnabled struct{ To Recipient }
+
+// Recipient is whom it goes to.
+func (m TwoFactorEnabled) Recipient() Recipient { return m.To }
+func (TwoFactorEnabled) message()               {}
+
+// TwoFactorDisabled tells the owner that the authenticator was removed.
+type TwoFactorDisabled struct{ To Recipient }
+
+// Recipient is whom it goes to.
+func (m TwoFactorDisabled) Recipient() Recipient { return m.To }
+func (TwoFactorDisabled) message()               {}
+
+// BackupCodeUsed tells the owner that somebody signed in by a backup code.
+type BackupCodeUsed struct {
+	To        Recipient
+	Remaining int // codes that are left
+}
+
+// Recipient is whom it goes to.
+func (m BackupCodeUsed) Recipient() Recipient { return m.To }
+func (BackupCodeUsed) message()               {}
+
+// SecondFactorReset tells the owner that an operator removed the second factor.
+type SecondFactorReset struct{ To Recipient }
+
+// Recipient is whom it goes to.
+func (m SecondFactorReset) Recipient() Recipient { return m.To }
+func (SecondFactorReset) message()               {}
+
 func recipient(u users.User) Recipient {
 	return Recipient{User: u.ID, Email: u.Email, Name: u.FirstName}
 }

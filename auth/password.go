@@ -75,9 +75,14 @@ func (h *hasher) hash(password string) (users.Secret, error) {
 	if _, err := io.ReadFull(h.rand, salt); err != nil {
 		return "", fmt.Errorf("read randomness: %w", err)
 	}
+	return h.hashSalted(password, salt), nil
+}
+
+// hashSalted needs a slot.
+func (h *hasher) hashSalted(password string, salt []byte) users.Secret {
 	sum := argon2.IDKey([]byte(password), salt, h.cost.Passes, h.cost.KiB, 1, hashBytes)
 	return users.Secret(fmt.Sprintf("%s%s$%s", h.prefix(), base64.RawStdEncoding.EncodeToString(salt),
-		base64.RawStdEncoding.EncodeToString(sum))), nil
+		base64.RawStdEncoding.EncodeToString(sum)))
 }
 
 // prefix is how hashes of the current cost begin (PHC string format).
@@ -90,23 +95,41 @@ func (h *hasher) outdated(stored users.Secret) bool {
 	return !strings.HasPrefix(string(stored), h.prefix())
 }
 
+// phc is a stored hash in its parts.
+type phc struct {
+	kib, passes uint32
+	lanes       uint8
+	salt, sum   []byte
+}
+
+// parsePHC reads what hash wrote, or what was imported and costs no more than
+// is bearable.
+func parsePHC(stored users.Secret) (p phc, ok bool) {
+	parts := strings.Split(string(stored), "$")
+	if len(parts) != 6 || parts[1] != "argon2id" {
+		return phc{}, false
+	}
+	var version int
+	_, verr := fmt.Sscanf(parts[2], "v=%d", &version)
+	_, perr := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.kib, &p.passes, &p.lanes)
+	var serr, werr error
+	p.salt, serr = base64.RawStdEncoding.DecodeString(parts[4])
+	p.sum, werr = base64.RawStdEncoding.DecodeString(parts[5])
+	return p, verr == nil && perr == nil && serr == nil && werr == nil && version == argon2.Version && len(p.sum) >= 16 && len(p.sum) <= 64 &&
+		p.kib <= maxKiB && p.passes >= 1 && p.passes <= maxPasses && p.lanes >= 1 && p.lanes <= maxLanes
+}
+
+// derive hashes another password at the same cost and with the same salt. It
+// needs a slot.
+func (p phc) derive(password string) []byte {
+	return argon2.IDKey([]byte(password), p.salt, p.passes, p.kib, p.lanes, uint32(len(p.sum)))
+}
+
 // matches needs a slot. It hashes once at the current cost even if nothing is
 // stored, so that time does not tell whether there is an account.
 func (h *hasher) matches(stored users.Secret, password string) bool {
-	var kib, passes uint32
-	var lanes uint8
-	var version int
-	parts := strings.Split(string(stored), "$")
-	if len(parts) == 6 && parts[1] == "argon2id" {
-		_, verr := fmt.Sscanf(parts[2], "v=%d", &version)
-		_, perr := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &kib, &passes, &lanes)
-		salt, serr := base64.RawStdEncoding.DecodeString(parts[4])
-		want, werr := base64.RawStdEncoding.DecodeString(parts[5])
-		if verr == nil && perr == nil && serr == nil && werr == nil && version == argon2.Version && len(want) >= 16 && len(want) <= 64 &&
-			kib <= maxKiB && passes >= 1 && passes <= maxPasses && lanes >= 1 && lanes <= maxLanes {
-			got := argon2.IDKey([]byte(password), salt, passes, kib, lanes, uint32(len(want)))
-			return subtle.ConstantTimeCompare(got, want) == 1
-		}
+	if p, ok := parsePHC(stored); ok {
+		return subtle.ConstantTimeCompare(p.derive(password), p.sum) == 1
 	}
 	argon2.IDKey([]byte(password), make([]byte, saltBytes), h.cost.Passes, h.cost.KiB, 1, hashBytes)
 	return false

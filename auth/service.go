@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -56,6 +55,12 @@ type Config struct {
 	CredentialChanges Rate
 	// OnboardingSkips, by user. Zero means 30 an hour.
 	OnboardingSkips Rate
+	// SecondSteps limits tries of the second login step, by user. Zero means 6 in
+	// 20 minutes.
+	SecondSteps Rate
+	// Issuer names this service in authenticator apps. Empty means "Hedgerow"; a
+	// colon is refused.
+	Issuer string
 	// ScopeObjects may be named in scopes of API keys besides the documented ones.
 	ScopeObjects []string
 	// Sealer encrypts the secrets that must be read back. Nil means that none can
@@ -87,11 +92,8 @@ type Service struct {
 	config Config
 	hasher *hasher
 
-	// used holds times of use of API keys that are not yet stored, and flushing
-	// says that a goroutine is storing them. See useKey.
-	mu       sync.Mutex
-	used     map[string]time.Time
-	flushing chan struct{}
+	keyUse     *usage[string] // of API keys, by ID
+	sessionUse *usage[Hash]   // of sessions, by Hash
 }
 
 // NewService returns a Service on store. accounts applies the rules of the
@@ -111,10 +113,15 @@ func NewService(store Store, accounts *users.Service, config Config) (*Service, 
 	}
 	c.CredentialChanges = c.CredentialChanges.or(Rate{5, time.Minute})
 	c.OnboardingSkips = c.OnboardingSkips.or(Rate{30, time.Hour})
+	c.SecondSteps = c.SecondSteps.or(Rate{6, 20 * time.Minute})
+	setDefault(&c.Issuer, "Hedgerow")
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("auth config: %w", err)
 	}
-	return &Service{store: store, users: accounts, config: config, hasher: newHasher(c.PasswordCost, c.Rand), used: map[string]time.Time{}}, nil
+	s := &Service{store: store, users: accounts, config: config, hasher: newHasher(c.PasswordCost, c.Rand)}
+	s.keyUse = newUsage("times of use of API keys", keyUseEvery, s.storeKeyUse, c.Logger)
+	s.sessionUse = newUsage("times of use of sessions", sessionUseEvery, s.storeSessionUse, c.Logger)
+	return s, nil
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -142,6 +149,10 @@ func (c *Config) check() error {
 		return errors.New("field CredentialChanges.Per must be positive")
 	case c.OnboardingSkips.Max > 0 && c.OnboardingSkips.Per <= 0:
 		return errors.New("field OnboardingSkips.Per must be positive")
+	case c.SecondSteps.Max > 0 && c.SecondSteps.Per <= 0:
+		return errors.New("field SecondSteps.Per must be positive")
+	case strings.Contains(c.Issuer, ":"):
+		return errors.New("field Issuer must not contain a colon")
 	}
 	return nil
 }
@@ -189,6 +200,7 @@ func (s *Service) Session(ctx context.Context, token users.Secret) (Principal, e
 	if !u.IsActive || !s.now().Before(session.ExpiresAt) {
 		return Principal{}, ErrNotAuthenticated
 	}
+	s.sessionUse.note(session.Hash, session.LastActivity, s.now())
 	p := principal(u, users.BySession)
 	p.Session = session
 	return p, nil
@@ -210,7 +222,7 @@ func (s *Service) Bearer(ctx context.Context, value users.Secret) (Principal, er
 	if !u.IsActive || s.expired(key.ExpiresAt) {
 		return Principal{}, ErrAuthenticationFailed
 	}
-	s.useKey(key)
+	s.keyUse.note(key.ID, key.LastUsedAt, s.now())
 	p := principal(u, users.ByAPIKey)
 	p.KeyID, p.Scopes = key.ID, key.Scopes
 	return p, nil
@@ -267,7 +279,7 @@ func (s *Service) Check2FA(ctx context.Context, p Principal) error {
 		return err
 	}
 	switch {
-	case !p.User.HasTOTP:
+	case !p.User.Is2FAEnabled():
 		return ErrSetup2FA
 	case !p.Session.SecondFactor:
 		return ErrVerify2FA

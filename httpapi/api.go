@@ -148,6 +148,9 @@ func (a *API) prepare() error {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Auth.Issuer == "" {
+		c.Auth.Issuer = strings.ReplaceAll(public.Hostname(), ":", ".") // an IPv6 address has colons
+	}
 	c.Auth.Now, c.Auth.Rand, c.Auth.Logger = c.Now, c.Rand, c.Logger
 	a.origins = http.NewCrossOriginProtection()
 	for _, o := range append([]string{public.Scheme + "://" + public.Host}, c.TrustedOrigins...) {

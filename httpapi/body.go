@@ -145,6 +145,16 @@ func (b body) text(name string) users.Field[string] {
 	})
 }
 
+// code reads a code of six digits as a string or, without its leading zeros, as
+// a number; any other string is left to the domain.
+func (b body) code(name string) users.Field[string] {
+	f := b.text(name)
+	if b.members[name].Kind() == '0' {
+		f.Value = strings.Repeat("0", max(6-len(f.Value), 0)) + f.Value
+	}
+	return f
+}
+
 // string reads a string and nothing else.
 func (b body) string(name string) users.Field[string] {
 	return field(b, name, unquote)

@@ -26,6 +26,7 @@ var kinds = map[users.Kind]refusal{
 	users.Unauthenticated: {http.StatusUnauthorized, "authentication_error"},
 	users.Throttled:       {http.StatusTooManyRequests, "throttled_error"},
 	users.Unavailable:     {http.StatusServiceUnavailable, "server_error"},
+	users.Unfinished:      {http.StatusUnauthorized, "server_error"},
 	users.Stale:           {http.StatusPreconditionFailed, "invalid_request"},
 }
 

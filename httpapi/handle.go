@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -41,8 +42,8 @@ func (a *API) serve(res *resource) http.Handler {
 			if errors.Is(err, errMethod) {
 				w.Header().Set("Allow", res.allow())
 			}
-			if errors.Is(err, auth.ErrNotAuthenticated) && a.judgedByCookie(r) {
-				a.setCookie(w.Header(), "") // what it holds is worth nothing
+			if errors.Is(err, auth.ErrNotAuthenticated) && a.worthless(r) {
+				a.setCookie(w.Header(), "")
 			}
 			a.writeError(w, r, err)
 			return
@@ -54,10 +55,18 @@ func (a *API) serve(res *resource) http.Handler {
 	})
 }
 
-// judgedByCookie reports whether it was a session cookie that found nobody.
-func (a *API) judgedByCookie(r *http.Request) bool {
-	_, sent := a.cookie(r)
-	return sent && a.config.Authenticator == nil && len(r.Header.Values("Authorization")) == 0
+// worthless reports whether it was a session cookie that found nobody, and that
+// is not of a login which waits for its second step.
+func (a *API) worthless(r *http.Request) bool {
+	token, sent := a.cookie(r)
+	if !sent || a.config.Authenticator != nil || len(r.Header.Values("Authorization")) > 0 {
+		return false
+	}
+	pending, err := a.auth.IsPending(r.Context(), token)
+	if err != nil {
+		a.config.Logger.ErrorContext(r.Context(), "read pending login", slog.Any("error", err))
+	}
+	return err == nil && !pending
 }
 
 func (a *API) run(w http.ResponseWriter, res *resource, c *call) (answer, error) {
@@ -183,7 +192,7 @@ func (a *API) checkLimit(rt route, c *call) error {
 // validSegments applies the lookup segments of contract section 1: anything but
 // a slash or a dot. The mux has decoded them.
 func validSegments(r *http.Request) bool {
-	for _, name := range []string{"user", "key"} {
+	for _, name := range []string{"user", "key", "session"} {
 		if strings.ContainsAny(r.PathValue(name), "/.") {
 			return false
 		}

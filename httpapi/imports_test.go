@@ -40,6 +40,8 @@ var only = map[string][]string{
 	"github.com/santhosh-tekuri":    {},
 	"html/template":                 {},
 	"text/template":                 {},
+	"github.com/pquerna/otp":        {"auth"},
+	"github.com/boombuler/barcode":  {},
 	"github.com/google/uuid":        {"users", "auth", "autonomy", "storage/memory", "storage/internal/sqlstore", "storage/storagetest", "httpapi", "httpapi/httpapitest"},
 	"github.com/hedgerow-dev/hedgerow/storage/storagetest": {},
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,14 +19,38 @@ func (a *API) login(c *call) (answer, error) {
 	current, _ := a.cookie(c.Request)
 	token, err := a.auth.Login(c.Context(), auth.LoginRequest{
 		Email: c.body.text("email"), Password: c.body.text("password"),
-		Client: a.clientAddress(c.Request), UserAgent: c.UserAgent(), Current: current,
+		Client: a.clientAddress(c.Request), UserAgent: c.UserAgent(), Current: current, Remembered: remembered(c.Request),
 	})
+	if errors.Is(err, auth.Err2FARequired) {
+		a.addCookie(c.header, a.config.CookieName, token, auth.PendingKept, http.SameSiteLaxMode)
+	}
 	if err != nil {
 		return answer{}, err
 	}
 	a.setCookie(c.header, token)
-	return answer{body: []byte(`{"success":true}`)}, nil
+	return success(), nil
 }
+
+// finishLogin takes the second step. The login that waits for it is found by the
+// session cookie, which is good for nothing else until then.
+func (a *API) finishLogin(c *call) (answer, error) {
+	if c.principal.ByToken() {
+		return answer{}, errNoKeyAccess
+	}
+	if err := c.body.object(); err != nil {
+		return answer{}, err
+	}
+	pending, _ := a.cookie(c.Request)
+	in, err := a.auth.FinishLogin(c.Context(), auth.SecondStep{Pending: pending, Code: c.body.code("token"), UserAgent: c.UserAgent()})
+	if err != nil {
+		return answer{}, err
+	}
+	a.setCookie(c.header, in.Session)
+	a.addCookie(c.header, rememberPrefix+in.User.String(), in.Remember, auth.RememberLifetime, http.SameSiteStrictMode)
+	return success(), nil
+}
+
+func success() answer { return answer{body: []byte(`{"success":true}`)} }
 
 // logout ends the session behind the cookie and sends the browser to the login
 // page.

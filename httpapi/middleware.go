@@ -199,15 +199,36 @@ func (a *API) cookie(r *http.Request) (users.Secret, bool) {
 
 // setCookie hands the session cookie out, or clears it if token is "".
 func (a *API) setCookie(h http.Header, token users.Secret) {
-	c := http.Cookie{
-		Name: a.config.CookieName, Value: string(token), Path: "/", HttpOnly: true,
-		SameSite: http.SameSiteLaxMode, Secure: a.public.Scheme == "https",
-		MaxAge: int(a.auth.SessionLifetime() / time.Second),
-	}
 	if token == "" {
-		c.MaxAge = -1
+		a.addCookie(h, a.config.CookieName, "", -time.Second, http.SameSiteLaxMode)
+		return
+	}
+	a.addCookie(h, a.config.CookieName, token, a.auth.SessionLifetime(), http.SameSiteLaxMode)
+}
+
+func (a *API) addCookie(h http.Header, name string, value users.Secret, age time.Duration, site http.SameSite) {
+	c := http.Cookie{
+		Name: name, Value: string(value), Path: "/", HttpOnly: true, SameSite: site, Secure: a.public.Scheme == "https",
+		MaxAge: int(age / time.Second),
 	}
 	h.Add("Set-Cookie", c.String())
+}
+
+// rememberPrefix begins the names of cookies that let a device skip the second
+// login step, contract section 11.1. The user's UUID follows.
+const rememberPrefix = "remember-cookie_"
+
+// remembered returns the secrets of remembered devices that came along, a few
+// at most: people may share a browser.
+func remembered(r *http.Request) []users.Secret {
+	const most = 10
+	var secrets []users.Secret
+	for _, c := range r.Cookies() {
+		if strings.HasPrefix(c.Name, rememberPrefix) && len(c.Value) <= maxCredential && len(secrets) < most {
+			secrets = append(secrets, users.Secret(c.Value))
+		}
+	}
+	return secrets
 }
 
 // checkOrigin refuses unsafe requests that another site made the browser send.

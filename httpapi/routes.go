@@ -77,6 +77,7 @@ func (a *API) routes() []route {
 
 		user     = "/api/users/{user}"
 		autonomy = user + "/signal_autonomy"
+		sessions = user + "/login_sessions"
 		keys     = "/api/personal_api_keys"
 	)
 	return []route{
@@ -98,6 +99,18 @@ func (a *API) routes() []route {
 		{del, autonomy, sessionOrKey, "user:write", anyAge, unlimited, byAnyID, false, a.deleteAutonomy},
 		{other, autonomy, sessionOrKey, "user:write", anyAge, unlimited, noTarget, false, nil},
 
+		{get, user + "/start_2fa_setup", sessionOnly, "", anyAge, unlimited, ownOnly, true, a.startTOTP},
+		{get, user + "/two_factor_start_setup", sessionOnly, "", anyAge, unlimited, ownOnly, true, a.startTOTP},
+		{post, user + "/validate_2fa", sessionOnly, "", fresh, byCredential, ownOnly, true, a.confirmTOTP},
+		{post, user + "/two_factor_validate", sessionOnly, "", fresh, byCredential, ownOnly, true, a.confirmTOTP},
+		{get, user + "/two_factor_status", sessionOnly, "", anyAge, unlimited, ownOnly, true, a.twoFactorStatus},
+		{post, user + "/two_factor_backup_codes", sessionOnly, "", fresh, byCredential, ownOnly, true, a.createBackupCodes},
+		{post, user + "/two_factor_disable", sessionOnly, "", fresh, byCredential, ownOnly, true, a.disableTOTP},
+
+		{get, sessions, sessionBlind, "", anyAge, unlimited, ownOnly, false, a.listSessions},
+		{del, sessions + "/{session}", sessionBlind, "", fresh, unlimited, ownOnly, false, a.revokeSession},
+		{post, sessions + "/revoke_others", sessionBlind, "", fresh, byCredential, ownOnly, false, a.revokeOtherSessions},
+
 		{get, keys, sessionOnly, "", anyAge, unlimited, noTarget, false, a.listKeys},
 		{post, keys, sessionOnly, "", fresh, unlimited, noTarget, false, a.createKey},
 		{get, keys + "/{key}", sessionOrKey, "", anyAge, unlimited, noTarget, false, a.getKey},
@@ -106,6 +119,7 @@ func (a *API) routes() []route {
 		{post, keys + "/{key}/roll", sessionOnly, "", fresh, unlimited, noTarget, false, a.rollKey},
 
 		{post, "/api/login", anyone, "", anyAge, unlimited, noTarget, true, a.login},
+		{post, "/api/login/token", anyone, "", anyAge, unlimited, noTarget, true, a.finishLogin},
 		{post, "/logout", anyone, "", anyAge, unlimited, noTarget, true, a.logout},
 		{post, "/api/logout", anyone, "", anyAge, unlimited, noTarget, true, a.logout},
 	}

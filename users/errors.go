@@ -19,6 +19,7 @@ const (
 	Throttled                       // too often; RetryAfter says when to come back
 	Unavailable                     // something needed does not answer at the moment
 	Stale                           // the record changed since the caller read it
+	Unfinished                      // right so far, and one more step is asked for
 )
 
 // Error is a refusal that the caller can act on. Code and Field are the wire's

@@ -27,6 +27,12 @@ func (a *app) command(ctx context.Context, args []string) error {
 			return err
 		}
 		return a.api.Auth().SetActive(ctx, u.ID, false)
+	case name == "reset-2fa" && len(rest) == 1:
+		u, err := a.api.Users().UserByEmail(ctx, rest[0])
+		if err != nil {
+			return err
+		}
+		return a.api.Auth().ResetSecondFactor(ctx, u.ID)
 	case name == "key create" && len(rest) >= 2:
 		u, err := a.api.Users().UserByEmail(ctx, rest[0])
 		if err != nil {
