@@ -282,3 +282,16 @@ func (m *mailbox) Send(_ context.Context, message auth.Message) error {
 	m.mail = append(m.mail, message)
 	return nil
 }
+
+// mail returns what was sent since the last call, oldest first.
+func (e *env) mail() []auth.Message {
+	e.t.Helper()
+	if err := e.api.Auth().Flush(e.t.Context()); err != nil {
+		e.t.Fatalf("Flush: %v", err)
+	}
+	e.box.mu.Lock()
+	defer e.box.mu.Unlock()
+	mail := e.box.mail
+	e.box.mail = nil
+	return mail
+}
