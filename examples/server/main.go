@@ -60,7 +60,7 @@ func parse(args []string, stderr io.Writer) (options, []string, error) {
 		return nil
 	})
 	fs.Usage = func() {
-		fmt.Fprint(stderr, "usage: server [flags] [command]\n\ncommands: user create EMAIL [PASSWORD] | user list | user deactivate EMAIL |\n"+
+		fmt.Fprint(stderr, "usage: server [flags] [command]\n\ncommands: user create EMAIL [PASSWORD] | user list | user deactivate EMAIL | reset-2fa EMAIL |\n"+
 			"  key create EMAIL SCOPE... | migrate | backup FILE\n\nflags:\n")
 		fs.PrintDefaults()
 	}

@@ -14,6 +14,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
+	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 // TestMain runs the program itself when a test asks for a child process.
@@ -154,6 +158,9 @@ func TestCommands(t *testing.T) {
 		{[]string{"-db", copied, "user", "list"}, "ann@example.com\tinactive"},
 		{[]string{"-db", db, "migrate"}, "up to date"},
 		{[]string{"-db", db, "user", "deactivate", "nobody@example.com"}, "error:not_found"},
+		{[]string{"-db", db, "reset-2fa", "ann@example.com"}, ""},
+		{[]string{"-db", db, "reset-2fa", "nobody@example.com"}, "error:not_found"},
+		{[]string{"-db", db, "reset-2fa"}, "error:unknown command"},
 		{[]string{"-db", db, "fly"}, "error:unknown command"},
 		{[]string{"-db", "mysql://x", "migrate"}, "error:-db"},
 		{[]string{"-db", "memory", "backup", copied}, "error:only a SQLite file"},
@@ -216,5 +223,45 @@ func TestWorld(t *testing.T) {
 		if out, err := command(t, "-db", db, "user", "create", "ann@example.com"); err != nil || !strings.HasPrefix(out, "1\t") {
 			t.Errorf("%s: the first user afterwards is %q, %v, want an unused database", c.text, out, err)
 		}
+	}
+}
+
+// TestResetSecondFactor is the operator's way out for a user who lost the phone.
+func TestResetSecondFactor(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "a.db")
+	if _, err := command(t, "-db", db, "user", "create", "ann@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	hasTOTP := func(change func(tx auth.Tx, u users.User) error) bool {
+		t.Helper()
+		st, err := sqlite.Open(t.Context(), db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		u, err := st.UserByEmail(t.Context(), "ann@example.com")
+		if err == nil && change != nil {
+			err = st.UpdateAuth(t.Context(), func(tx auth.Tx) error { return change(tx, u) })
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.HasTOTP
+	}
+	hasTOTP(func(tx auth.Tx, u users.User) error {
+		u.HasTOTP = true
+		if _, err := tx.SaveUser(t.Context(), u); err != nil {
+			return err
+		}
+		return tx.SaveSecondFactor(t.Context(), auth.SecondFactor{UserID: u.ID, Secret: []byte("sealed")})
+	})
+	if !hasTOTP(nil) {
+		t.Fatal("the user has no authenticator to begin with")
+	}
+	if _, err := command(t, "-db", db, "reset-2fa", "Ann@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if hasTOTP(nil) {
+		t.Error("the authenticator is still there")
 	}
 }
