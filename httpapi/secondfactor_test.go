@@ -337,6 +337,21 @@ func TestSecretsAreSealed(t *testing.T) {
 	})
 }
 
+// TestGoldenSecondFactor has one answer of each kind.
+func TestGoldenSecondFactor(t *testing.T) {
+	each(t, repeatable, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		cookie := e.session(alice, 0)
+		start := e.do("GET", own+"two_factor_start_setup", "", cookie).ok(200)
+		e.do("POST", own+"two_factor_validate", token(e.code(users.Secret(start.json()["secret"].(string)))), cookie).ok(200)
+		e.do("POST", own+"two_factor_backup_codes", "", cookie).ok(200).golden("two_factor_backup_codes")
+		e.do("GET", own+"two_factor_status", "", cookie).ok(200).golden("two_factor_status")
+		e.do("GET", own+"login_sessions", "", cookie).ok(200).golden("login_sessions")
+		e.do("POST", "/api/login", credentials("alice", password)).golden("refusal_2fa_required")
+		e.do("POST", own+"login_sessions/revoke_others", "", cookie).ok(200).golden("revoke_others")
+	})
+}
+
 // TestRotatedKeysAreReplaced: a secret that an older key sealed still opens, and
 // is sealed by the newest one when it is used.
 func TestRotatedKeysAreReplaced(t *testing.T) {
