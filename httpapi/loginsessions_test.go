@@ -25,8 +25,8 @@ func (e *env) sessions(cookie option) []map[string]any {
 
 const chrome = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
 
-// TestLoginSessions: contract section 10.10.
-func TestLoginSessions(t *testing.T) {
+// TestA01LoginSessions: contract section 10.10.
+func TestA01LoginSessions(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		alice := e.user("alice")
 		e.session(e.user("bob"), 0)

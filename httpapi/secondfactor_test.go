@@ -241,8 +241,8 @@ func TestPasskeysCountForEnforcement(t *testing.T) {
 	})
 }
 
-// TestBackupCodes: contract section 10.3 and R29.
-func TestBackupCodes(t *testing.T) {
+// TestD10BackupCodes: contract section 10.3 and R29.
+func TestD10BackupCodes(t *testing.T) {
 	each(t, withMail, func(t *testing.T, e *env) {
 		alice := e.user("alice")
 		e.do("POST", own+"two_factor_backup_codes", "", e.session(alice, 0)).invalid("2fa_not_enabled", "")

@@ -103,7 +103,7 @@ func TestSecondStepRefusals(t *testing.T) {
 		for _, wrong := range []string{`true`, `[]`, `{}`, `"x"`, `"1234567"`, `"` + e.code(secret) + `0"`, `"é"`, `1e5`, `"abcdefgh"`, `"` + codes[0] + codes[1] + `"`} {
 			e.advance(time.Hour)
 			pending = e.pending("alice")
-			send(`{"token":` + wrong + `}`).invalid("2fa_invalid", "")
+			send(`{"token":`+wrong+`}`).invalid("2fa_invalid", "")
 		}
 		e.advance(time.Hour)
 		pending = e.pending("alice")
