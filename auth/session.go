@@ -16,7 +16,7 @@ type Session struct {
 	UserID       users.ID
 	CreatedAt    time.Time // of the login; freshness counts from here
 	ExpiresAt    time.Time
-	LastActivity time.Time
+	LastActivity time.Time // by the minute
 	Method       string // "password"
 	SecondFactor bool   // a second factor was passed
 	UserAgent    string // as the browser sent it, cut to 512 bytes
