@@ -17,9 +17,9 @@ type Session struct {
 	CreatedAt    time.Time // of the login; freshness counts from here
 	ExpiresAt    time.Time
 	LastActivity time.Time // by the minute
-	Method       string // "password"
-	SecondFactor bool   // a second factor was passed
-	UserAgent    string // as the browser sent it, cut to 512 bytes
+	Method       string    // "password"
+	SecondFactor bool      // a second factor was passed
+	UserAgent    string    // as the browser sent it, cut to 512 bytes
 }
 
 // StartOptions describes a session that the host starts.
