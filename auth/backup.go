@@ -14,7 +14,6 @@ import (
 const (
 	maxBackupCodes  = 10
 	backupCodeBytes = 5 // contract section 10.3; 8 characters in base 32
-	backupCodeChars = 8
 )
 
 // normalCode is the one normalisation of codes that people type: without spaces
@@ -26,9 +25,15 @@ func normalCode(f users.Field[string]) string {
 	return strings.ToLower(strings.NewReplacer(" ", "", "-", "").Replace(f.Value))
 }
 
-func isBackupCode(code string) bool {
-	return len(code) == backupCodeChars &&
-		!strings.ContainsFunc(code, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '2' || r > '7') })
+// maxCode bounds what is worth hashing. The codes that we make have 8
+// characters; those of imported accounts may have others.
+const maxCode = 64
+
+// mayBeBackupCode reports a code that is worth comparing with backup codes: not
+// one of an authenticator, and not too long.
+func mayBeBackupCode(code string) bool {
+	digits := strings.Trim(code, "0123456789") == ""
+	return code != "" && len(code) <= maxCode && !(digits && len(code) == 6)
 }
 
 // CreateBackupCodes makes ten new backup codes, which cannot be read again, in

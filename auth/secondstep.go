@@ -124,7 +124,7 @@ type step struct {
 	pending   Hash
 	user      users.ID
 	code      string
-	backupSum []byte // hash of code, when that has the form of a backup code
+	backupSum []byte // hash of code, when that may be a backup code
 	remaining int    // backup codes that are left
 }
 
@@ -148,7 +148,7 @@ func (s *Service) judgeStep(ctx context.Context, r SecondStep) (*step, error) {
 	if !r.Code.Set || r.Code.Null || r.Code.Err == nil && st.code == "" {
 		return nil, Err2FAMissing
 	}
-	if !isBackupCode(st.code) {
+	if !mayBeBackupCode(st.code) {
 		return st, nil
 	}
 	f, err := s.store.SecondFactor(ctx, st.user)

@@ -224,26 +224,42 @@ func TOTPCode(secret users.Secret, at time.Time) (string, error) {
 	return code, nil
 }
 
-// SaveTOTP gives a user a confirmed authenticator and backup codes in place of
-// any earlier ones; it is for hosts that import accounts. secret is in base 32,
-// of at least 16 bytes; backup codes have 8 characters of a-z and 2-7. It
-// returns users.ErrNotFound, or an Invalid error for "secret" or "backup_codes".
-func (s *Service) SaveTOTP(ctx context.Context, user users.ID, secret users.Secret, backupCodes []users.Secret) error {
+// NewTOTP makes the record of a confirmed authenticator with backup codes, for
+// Tx.SaveSecondFactor; it is for hosts that import accounts. secret is in base 32,
+// of at least 16 bytes. Backup codes are compared without spaces, hyphens and
+// case; one of six digits is taken for a code of the authenticator. It returns
+// an Invalid error for "secret" or "backup_codes". Whoever stores the record also
+// sets HasTOTP of the user.
+func (s *Service) NewTOTP(ctx context.Context, user users.ID, secret users.Secret, backupCodes []users.Secret) (SecondFactor, error) {
 	plain, err := base32Text.DecodeString(strings.ToUpper(strings.TrimRight(string(secret), "=")))
 	if err != nil || len(plain) < 16 || len(plain) > 64 { // RFC 4226 §4 R6 asks for 128 bits
-		return invalid("secret", "invalid_input", "The secret has 16 to 64 bytes in base 32.")
+		return SecondFactor{}, invalid("secret", "invalid_input", "The secret has 16 to 64 bytes in base 32.")
+	}
+	codes := make([]users.Secret, 0, len(backupCodes))
+	for _, code := range backupCodes {
+		normal := normalCode(users.Set(string(code)))
+		if !mayBeBackupCode(normal) || len(backupCodes) > maxBackupCodes {
+			return SecondFactor{}, invalid("backup_codes", "invalid_input", "There are at most 10 backup codes of 1 to 64 characters.")
+		}
+		codes = append(codes, users.Secret(normal))
 	}
 	f := SecondFactor{UserID: user, ConfirmedAt: s.now()}
-	for _, code := range backupCodes {
-		if !isBackupCode(string(code)) || len(backupCodes) > maxBackupCodes {
-			return invalid("backup_codes", "invalid_input", "There are at most 10 backup codes of 8 characters from a-z and 2-7.")
-		}
-	}
-	if f.BackupCodes, err = s.hashCodes(ctx, backupCodes); err != nil {
-		return fmt.Errorf("save TOTP: %w", err)
+	if f.BackupCodes, err = s.hashCodes(ctx, codes); err != nil {
+		return SecondFactor{}, fmt.Errorf("make TOTP: %w", err)
 	}
 	if f.Secret, err = s.seal(plain, secretPlace(user)); err != nil {
-		return fmt.Errorf("save TOTP: %w", err)
+		return SecondFactor{}, fmt.Errorf("make TOTP: %w", err)
+	}
+	return f, nil
+}
+
+// SaveTOTP stores what NewTOTP makes in place of any earlier one, and ends the
+// sessions of the user; it is for hosts that import accounts. It returns
+// users.ErrNotFound, and the errors of NewTOTP.
+func (s *Service) SaveTOTP(ctx context.Context, user users.ID, secret users.Secret, backupCodes []users.Secret) error {
+	f, err := s.NewTOTP(ctx, user, secret, backupCodes)
+	if err != nil {
+		return err
 	}
 	err = s.store.UpdateAuth(ctx, func(tx Tx) error {
 		u, err := tx.User(ctx, user)

@@ -81,7 +81,8 @@ func TestSaveTOTP(t *testing.T) {
 	}{
 		{u.ID, "", nil, "secret"}, {u.ID, "AAAA", nil, "secret"}, {u.ID, "0" + secret[1:], nil, "secret"},
 		{u.ID, users.Secret(strings.Repeat("A", 104)), nil, "secret"},
-		{u.ID, secret, []users.Secret{"ABCDEFGH"}, "backup_codes"}, {u.ID, secret, []users.Secret{"abcdefg1"}, "backup_codes"},
+		{u.ID, secret, []users.Secret{"- -"}, "backup_codes"}, {u.ID, secret, []users.Secret{"123-456"}, "backup_codes"},
+		{u.ID, secret, []users.Secret{users.Secret(strings.Repeat("a", 65))}, "backup_codes"},
 		{u.ID, secret, make([]users.Secret, 11), "backup_codes"}, {u.ID + 1, secret, nil, "not_found"},
 	} {
 		var refused *users.Error
@@ -89,7 +90,7 @@ func TestSaveTOTP(t *testing.T) {
 			t.Errorf("SaveTOTP with %d codes: got %v, want one about %s", len(c.codes), err, c.want)
 		}
 	}
-	if err := s.SaveTOTP(t.Context(), u.ID, users.Secret(strings.ToLower(string(secret)))+"==", []users.Secret{"abcdefgh", "ijklmnop"}); err != nil {
+	if err := s.SaveTOTP(t.Context(), u.ID, users.Secret(strings.ToLower(string(secret)))+"==", []users.Secret{"abcdefgh", "IJ-1890"}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.TOTPSecret(t.Context(), u.ID); err != nil || got != secret {
@@ -98,7 +99,7 @@ func TestSaveTOTP(t *testing.T) {
 	if u, err := st.User(t.Context(), u.ID); err != nil || !u.HasTOTP {
 		t.Errorf("the user has an authenticator: %v, %v", u.HasTOTP, err)
 	}
-	in, err := finish(t, s, "ijklmnop")
+	in, err := finish(t, s, "ij1890")
 	if err != nil || in.User != u.UUID {
 		t.Errorf("FinishLogin by an imported backup code: %v", err)
 	}
