@@ -397,10 +397,11 @@ func withUse(k APIKey, used map[string]time.Time) APIKey {
 	return k
 }
 
-// Flush waits until the times of use of API keys and sessions are stored. The
-// host calls it before it closes the store.
+// Flush waits until the times of use of API keys and sessions are stored, and the
+// mail that was waiting is handed to the Mailer. The host calls it before it
+// closes the store.
 func (s *Service) Flush(ctx context.Context) error {
-	for _, done := range []<-chan struct{}{s.keyUse.idle(), s.sessionUse.idle()} {
+	for _, done := range []<-chan struct{}{s.keyUse.idle(), s.sessionUse.idle(), s.outbox.idle()} {
 		select {
 		case <-done:
 		case <-ctx.Done():

@@ -2,14 +2,14 @@ package auth
 
 import (
 	"context"
-	"log/slog"
 
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
-// Mailer sends the library's mail. Send is called after the change it reports
-// is stored, so its failure undoes nothing and is only logged. Implementations
-// are safe for concurrent use; a slow one delays the answer.
+// Mailer sends the library's mail. Send is called one mail at a time, after the
+// change it reports is stored and after the request that caused it was
+// answered; its failure undoes nothing and is only logged. Service.Flush waits
+// for mail that was not handed over yet. Package auth/mail has implementations.
 type Mailer interface {
 	Send(ctx context.Context, m Message) error
 }
@@ -67,16 +67,55 @@ type SecondFactorReset struct{ To Recipient }
 func (m SecondFactorReset) Recipient() Recipient { return m.To }
 func (SecondFactorReset) message()               {}
 
-func recipient(u users.User) Recipient {
-	return Recipient{User: u.ID, Email: u.Email, Name: u.FirstName}
+// EmailVerification goes to an address that has to be proved: a new one, or that
+// of an account which was never verified.
+type EmailVerification struct {
+	To Recipient
+	// Token is what Service.VerifyEmail takes, and Link the page of the host that
+	// has it: Config.VerifyEmailURL with user and token.
+	Token users.Secret
+	Link  users.Secret
 }
 
-// send delivers a mail if mail is configured.
-func (s *Service) send(ctx context.Context, m Message) {
-	if s.config.Mailer == nil {
-		return
-	}
-	if err := s.config.Mailer.Send(ctx, m); err != nil {
-		s.config.Logger.ErrorContext(ctx, "send mail", slog.Any("error", err), slog.Int64("user", int64(m.Recipient().User)))
-	}
+// Recipient is whom it goes to.
+func (m EmailVerification) Recipient() Recipient { return m.To }
+func (EmailVerification) message()               {}
+
+// EmailChangeRequested tells the current address that another one is waiting for
+// verification.
+type EmailChangeRequested struct {
+	To  Recipient
+	New string
+}
+
+// Recipient is whom it goes to.
+func (m EmailChangeRequested) Recipient() Recipient { return m.To }
+func (EmailChangeRequested) message()               {}
+
+// EmailChanged tells the old and the new address, each in a mail of its own, that
+// the account changed from one to the other.
+type EmailChanged struct {
+	To       Recipient
+	Old, New string
+}
+
+// Recipient is whom it goes to.
+func (m EmailChanged) Recipient() Recipient { return m.To }
+func (EmailChanged) message()               {}
+
+// PasswordReset lets the owner of an address choose a new password.
+type PasswordReset struct {
+	To Recipient
+	// Token is what Service.ResetPassword takes, and Link the page of the host
+	// that has it: Config.PasswordResetURL with user and token.
+	Token users.Secret
+	Link  users.Secret
+}
+
+// Recipient is whom it goes to.
+func (m PasswordReset) Recipient() Recipient { return m.To }
+func (PasswordReset) message()               {}
+
+func recipient(u users.User) Recipient {
+	return Recipient{User: u.ID, Email: u.Email, Name: u.FirstName}
 }

@@ -94,6 +94,7 @@ type Service struct {
 
 	keyUse     *usage[string] // of API keys, by ID
 	sessionUse *usage[Hash]   // of sessions, by Hash
+	outbox     outbox
 }
 
 // NewService returns a Service on store. accounts applies the rules of the

@@ -16,7 +16,6 @@ import (
 type witness struct {
 	e      *env
 	cursor int64
-	mails  int
 }
 
 // saw fails the test unless exactly these lines were added to the activity log,
@@ -39,12 +38,9 @@ func (w *witness) saw(what string, want ...string) {
 		}
 		w.cursor = ev.ID
 	}
-	w.e.box.mu.Lock()
-	defer w.e.box.mu.Unlock()
-	for _, m := range w.e.box.mail[w.mails:] {
+	for _, m := range w.e.mail() {
 		got = append(got, strings.TrimPrefix(fmt.Sprintf("%T ", m), "auth.")+m.Recipient().Email)
 	}
-	w.mails = len(w.e.box.mail)
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		w.e.t.Errorf("%s: saw\n\t%s\nwant\n\t%s", what, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 	}

@@ -190,8 +190,8 @@ func TestPasswordChange(t *testing.T) {
 			e.advance(time.Minute)
 		}
 		e.do("GET", me, "", other).nobody("not_authenticated")
-		if len(e.box.mail) != 3 || e.box.mail[0].Recipient().Email != "alice@example.com" {
-			t.Errorf("got mail %+v, want three to Alice", e.box.mail)
+		if mail := e.mail(); len(mail) != 3 || mail[0].Recipient().Email != "alice@example.com" {
+			t.Errorf("got mail %+v, want three to Alice", mail)
 		}
 		// A user without a password needs no current one; what is sent is ignored.
 		for i, current := range []string{"", "whatever"} {

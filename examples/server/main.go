@@ -100,6 +100,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if config.EncryptionKeys, err = encryptionKeys(os.Getenv(keysVariable), o.db, logger); err != nil {
 		return errors.Join(err, store.Close())
 	}
+	if config.Auth.Mailer, err = mailer(os.Getenv(smtpVariable), os.Getenv(fromVariable)); err != nil {
+		return errors.Join(err, store.Close())
+	}
 	api, err := httpapi.New(store, config)
 	if err != nil {
 		return errors.Join(err, store.Close())
@@ -172,6 +175,9 @@ func (a *app) serve(ctx context.Context) error {
 	server := &http.Server{
 		Handler: a.handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+	}
+	if !a.api.Auth().MailConfigured() {
+		a.log.Info("mail is not configured: a changed address takes effect at once, and no password can be reset by mail")
 	}
 	a.log.Info("listening", slog.String("addr", l.Addr().String()), slog.String("db", a.options.db))
 	go a.tidy(ctx)

@@ -1,0 +1,104 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+const (
+	// maxOutbox is how many mails may wait. A mail server that stands still must
+	// not fill the memory.
+	maxOutbox = 1000
+	// sendTimeout is how long one mail may take.
+	sendTimeout = 30 * time.Second
+)
+
+// outbox does what has to do with mail off the path of the request, in order: a
+// request that sends a mail takes no longer than one that does not, so that time
+// does not tell who has an account. Its goroutine ends when nothing is left.
+type outbox struct {
+	mu      sync.Mutex
+	waiting []func(context.Context)
+	working chan struct{} // closed when the goroutine ends; nil without one
+}
+
+// add puts work into the queue and reports whether there was room.
+func (o *outbox) add(work func(context.Context)) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.waiting) >= maxOutbox {
+		return false
+	}
+	o.waiting = append(o.waiting, work)
+	if o.working == nil {
+		o.working = make(chan struct{})
+		go o.run(o.working)
+	}
+	return true
+}
+
+func (o *outbox) run(done chan struct{}) {
+	defer close(done)
+	for {
+		o.mu.Lock()
+		if len(o.waiting) == 0 {
+			o.waiting, o.working = nil, nil
+			o.mu.Unlock()
+			return
+		}
+		work := o.waiting[0]
+		o.waiting = o.waiting[1:]
+		o.mu.Unlock()
+		ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
+		work(ctx)
+		cancel()
+	}
+}
+
+// idle is closed when the work that is there now is done.
+func (o *outbox) idle() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.working != nil {
+		return o.working
+	}
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+// later does work after the request, if mail is configured and the queue has
+// room.
+func (s *Service) later(ctx context.Context, work func(context.Context)) {
+	if s.config.Mailer == nil {
+		return
+	}
+	guarded := func(ctx context.Context) {
+		defer func() {
+			if v := recover(); v != nil { // no request is there to be failed by it
+				s.config.Logger.ErrorContext(ctx, "panic in mail", slog.String("stack", string(debug.Stack())), slog.String("type", fmt.Sprintf("%T", v)))
+			}
+		}()
+		work(ctx)
+	}
+	if !s.outbox.add(guarded) {
+		s.config.Logger.ErrorContext(ctx, "mail is dropped: too much of it is waiting", slog.Int("waiting", maxOutbox))
+	}
+}
+
+// send delivers mails after the request, if mail is configured.
+func (s *Service) send(ctx context.Context, messages ...Message) {
+	for _, m := range messages {
+		s.later(ctx, func(ctx context.Context) { s.deliver(ctx, m) })
+	}
+}
+
+func (s *Service) deliver(ctx context.Context, m Message) {
+	if err := s.config.Mailer.Send(ctx, m); err != nil {
+		s.config.Logger.ErrorContext(ctx, "send mail", slog.Any("error", err), slog.Int64("user", int64(m.Recipient().User)))
+	}
+}
