@@ -86,6 +86,9 @@ type update struct {
 	password users.Secret // hash of the new password, once made
 	checked  users.Secret // the hash that the current password was compared with
 	proven   bool         // checked is meaningful
+
+	verify users.Secret // token for a new address
+	before users.User   // as it was when the transaction changed it
 }
 
 // UpdateUser changes the user that target names by all of p or nothing. match,
@@ -111,6 +114,12 @@ func (s *Service) UpdateUser(ctx context.Context, p Principal, target users.ID, 
 	if up.password != "" {
 		s.send(ctx, PasswordChanged{To: recipient(changed)})
 	}
+	if s.stages(up) {
+		s.send(ctx, s.linkMail(changed, VerifyEmailLink, up.verify))
+		if changed.PendingEmail != up.before.PendingEmail {
+			s.send(ctx, EmailChangeRequested{To: recipient(changed), New: changed.PendingEmail})
+		}
+	}
 	return token, nil
 }
 
@@ -125,9 +134,16 @@ func (s *Service) runUpdate(ctx context.Context, up *update) (changed users.User
 			return users.User{}, "", err
 		}
 	}
+	if up.patch.Email.Set {
+		if up.verify, err = s.newToken(); err != nil {
+			return users.User{}, "", err
+		}
+	}
 	err = s.store.UpdateAuth(ctx, func(tx Tx) (err error) {
-		changed, err = s.applyUpdate(ctx, tx, up, token)
-		return err
+		if changed, err = s.applyUpdate(ctx, tx, up, token); err != nil || !s.stages(up) {
+			return err
+		}
+		return s.stage(ctx, tx, up, changed)
 	})
 	return changed, token, err
 }
@@ -252,12 +268,36 @@ func (s *Service) checkCurrent(ctx context.Context, u users.User, up *update) er
 	return ErrIncorrectPassword
 }
 
+// stages reports whether the update asks for an address that has to be verified.
+// Asking for the one that is pending already sends a link again.
+func (s *Service) stages(up *update) bool {
+	email, err := users.CheckEmail(up.patch.Email)
+	return up.patch.Email.Set && err == nil && s.MailConfigured() && users.FoldEmail(email) != users.FoldEmail(up.before.Email)
+}
+
+// stage makes the links that u was sent worthless and stores the one to the new
+// address.
+func (s *Service) stage(ctx context.Context, tx Tx, up *update, u users.User) error {
+	key := "stage:" + id(up.principal.Actor.ID)
+	if err := s.check(ctx, tx, key, stagedAddresses); err != nil {
+		return err
+	}
+	if err := s.count(ctx, tx, key, stagedAddresses); err != nil {
+		return err
+	}
+	if err := dropLinks(ctx, tx, u.ID); err != nil {
+		return err
+	}
+	return s.issueLink(ctx, tx, u, VerifyEmailLink, up.verify)
+}
+
 // applyUpdate is the transaction of UpdateUser.
 func (s *Service) applyUpdate(ctx context.Context, tx Tx, up *update, token users.Secret) (users.User, error) {
 	before, err := tx.User(ctx, up.target)
 	if err != nil {
 		return users.User{}, err
 	}
+	up.before = before
 	if err := s.judge(up, before); err != nil {
 		return users.User{}, err
 	}

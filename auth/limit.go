@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -30,6 +31,7 @@ var (
 	accountFailures  = Rate{100, time.Hour}       // failed logins of one account, from anywhere
 	passwordFailures = Rate{10, 15 * time.Minute} // wrong current passwords of one account
 	takenAddresses   = Rate{10, time.Hour}        // addresses of others that one user may hit upon
+	stagedAddresses  = Rate{10, time.Hour}        // new addresses that one user may have mail sent to
 )
 
 // lockFor is how long a client address stays locked out after too many failed
@@ -46,6 +48,41 @@ func (s *Service) AllowCredentialChange(ctx context.Context, user users.ID) erro
 // ErrThrottled when the user sent too many.
 func (s *Service) AllowOnboardingSkip(ctx context.Context, user users.ID) error {
 	return s.allow(ctx, "onboarding:"+id(user), s.config.OnboardingSkips)
+}
+
+// Asker is who asks for a mail. The first member that is set is what the request
+// is counted by (contract section 5).
+type Asker struct {
+	User   users.ID // the caller
+	Email  string   // named in the request
+	UUID   string   // named in the request
+	Client string   // address
+}
+
+// key names the log of an asker. What the request says is hashed, so that the log
+// names nobody and its keys are short.
+func (a Asker) key() string {
+	switch {
+	case a.User != 0:
+		return "user:" + id(a.User)
+	case a.Email != "":
+		return "email:" + hashText(users.FoldEmail(a.Email))
+	case a.UUID != "":
+		return "uuid:" + hashText(strings.ToLower(a.UUID))
+	}
+	return "client:" + a.Client
+}
+
+// AllowVerificationMail counts a request for a verification mail. It returns
+// ErrThrottled when there were too many.
+func (s *Service) AllowVerificationMail(ctx context.Context, a Asker) error {
+	return s.allow(ctx, "ask-"+string(VerifyEmailLink)+":"+a.key(), s.config.VerificationMails)
+}
+
+// AllowPasswordReset counts a request to reset a password by mail. It returns
+// ErrThrottled when there were too many.
+func (s *Service) AllowPasswordReset(ctx context.Context, a Asker) error {
+	return s.allow(ctx, "ask-"+string(PasswordResetLink)+":"+a.key(), s.config.PasswordResets)
 }
 
 func id(user users.ID) string { return strconv.FormatInt(int64(user), 10) }
@@ -121,8 +158,12 @@ func recent(times []time.Time, since time.Time) []time.Time {
 // account, which need not exist. Addresses are hashed, so that the log names
 // nobody.
 func loginKeys(client, foldedEmail string) (address, account string) {
-	h := sha256.Sum256([]byte(foldedEmail))
-	return "login-client:" + client, "login-account:" + hex.EncodeToString(h[:])
+	return "login-client:" + client, "login-account:" + hashText(foldedEmail)
+}
+
+func hashText(text string) string {
+	h := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(h[:])
 }
 
 // checkLogin returns ErrLockedOut for a locked client address, and ErrThrottled

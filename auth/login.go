@@ -58,6 +58,7 @@ func (s *Service) Login(ctx context.Context, r LoginRequest) (users.Secret, erro
 		return "", err
 	}
 	if s.MailConfigured() && u.IsEmailVerified.Valid && !u.IsEmailVerified.Value {
+		s.mailLink(ctx, VerifyEmailLink, "login", u.ID)
 		return "", ErrNotVerified
 	}
 	token, err := s.startSession(ctx, u, r, password)
@@ -66,6 +67,7 @@ func (s *Service) Login(ctx context.Context, r LoginRequest) (users.Secret, erro
 	} else if err != nil {
 		return "", fmt.Errorf("login: %w", err)
 	}
+	s.remindToVerify(ctx, u)
 	return token, nil
 }
 

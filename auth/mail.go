@@ -116,6 +116,9 @@ type PasswordReset struct {
 func (m PasswordReset) Recipient() Recipient { return m.To }
 func (PasswordReset) message()               {}
 
-func recipient(u users.User) Recipient {
-	return Recipient{User: u.ID, Email: u.Email, Name: u.FirstName}
+func recipient(u users.User) Recipient { return recipientAt(u, u.Email) }
+
+// recipientAt is a user at an address that is not the current one.
+func recipientAt(u users.User, email string) Recipient {
+	return Recipient{User: u.ID, Email: email, Name: u.FirstName}
 }

@@ -116,6 +116,7 @@ func (s *Service) FinishLogin(ctx context.Context, r SecondStep) (SignedIn, erro
 	if step.backupSum != nil {
 		s.send(ctx, BackupCodeUsed{To: recipient(u), Remaining: step.remaining})
 	}
+	s.remindToVerify(ctx, u)
 	return SignedIn{User: u.UUID, Session: token, Remember: remember}, nil
 }
 

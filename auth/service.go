@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 
@@ -66,8 +67,17 @@ type Config struct {
 	// Sealer encrypts the secrets that must be read back. Nil means that none can
 	// be stored.
 	Sealer *Sealer
+	// VerificationMails limits requests for a verification mail by who asks, as
+	// well as the mails of one account. Zero means 6 in 24 hours.
+	VerificationMails Rate
+	// PasswordResets is the same for mails that reset a password.
+	PasswordResets Rate
 	// Mailer sends mail. Nil means that mail is not configured.
 	Mailer Mailer
+	// VerifyEmailURL and PasswordResetURL are pages of the host that links in mails
+	// lead to: the user's UUID and the token follow as two path segments. With a
+	// Mailer they are required.
+	VerifyEmailURL, PasswordResetURL string
 	// Now reads the clock. Nil means time.Now. Tests set it.
 	Now func() time.Time
 	// Rand is the source of secrets. Nil means crypto/rand.
@@ -114,10 +124,15 @@ func NewService(store Store, accounts *users.Service, config Config) (*Service, 
 	}
 	c.CredentialChanges = c.CredentialChanges.or(Rate{5, time.Minute})
 	c.OnboardingSkips = c.OnboardingSkips.or(Rate{30, time.Hour})
+	c.VerificationMails = c.VerificationMails.or(Rate{6, 24 * time.Hour})
+	c.PasswordResets = c.PasswordResets.or(Rate{6, 24 * time.Hour})
 	c.SecondSteps = c.SecondSteps.or(Rate{6, 20 * time.Minute})
 	setDefault(&c.Issuer, "Hedgerow")
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("auth config: %w", err)
+	}
+	if accounts.MailConfigured() != (c.Mailer != nil) {
+		return nil, errors.New("auth config: field Mailer must be set if MailConfigured of package users is, and not otherwise")
 	}
 	s := &Service{store: store, users: accounts, config: config, hasher: newHasher(c.PasswordCost, c.Rand)}
 	s.keyUse = newUsage("times of use of API keys", keyUseEvery, s.storeKeyUse, c.Logger)
@@ -154,8 +169,22 @@ func (c *Config) check() error {
 		return errors.New("field SecondSteps.Per must be positive")
 	case strings.Contains(c.Issuer, ":"):
 		return errors.New("field Issuer must not contain a colon")
+	case c.VerificationMails.Max > 0 && c.VerificationMails.Per <= 0:
+		return errors.New("field VerificationMails.Per must be positive")
+	case c.PasswordResets.Max > 0 && c.PasswordResets.Per <= 0:
+		return errors.New("field PasswordResets.Per must be positive")
+	case c.Mailer != nil && !page(c.VerifyEmailURL):
+		return errors.New("field VerifyEmailURL must be the URL of a page")
+	case c.Mailer != nil && !page(c.PasswordResetURL):
+		return errors.New("field PasswordResetURL must be the URL of a page")
 	}
 	return nil
+}
+
+// page reports a URL that segments can be appended to.
+func page(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.RawQuery == "" && u.Fragment == ""
 }
 
 func (s *Service) now() time.Time { return s.config.Now().UTC().Truncate(time.Microsecond) }

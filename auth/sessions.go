@@ -40,10 +40,10 @@ func (s *Service) storeSessionUse(ctx context.Context, batch map[Hash]time.Time)
 }
 
 // endSessions ends the sessions of a user but one, and whatever could become a
-// session: remembered devices, pending logins and set-ups. It returns how many
+// session: remembered devices, pending logins, set-ups and links in mails. It returns how many
 // sessions that were; the zero UUID spares none.
 func endSessions(ctx context.Context, tx Tx, user users.ID, except uuid.UUID) (int, error) {
-	if err := tx.DeleteTickets(ctx, user, RememberedDevice, PendingLogin, TOTPSetup); err != nil {
+	if err := tx.DeleteTickets(ctx, user, RememberedDevice, PendingLogin, TOTPSetup, VerifyEmailLink, PasswordResetLink); err != nil {
 		return 0, err
 	}
 	return tx.DeleteSessions(ctx, user, except)

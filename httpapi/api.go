@@ -32,7 +32,10 @@ type Config struct {
 	// Requests arrive with it. Empty means the root.
 	BasePath string
 	// Auth adjusts credentials. Its Sealer, Now, Rand and Logger are overridden by
-	// what follows from the members here.
+	// what follows from the members here. If its VerifyEmailURL or PasswordResetURL
+	// is empty, links in mails lead to /verify_email/{uuid}/{token} or
+	// /reset/{uuid}/{token} of PublicURL, where the host has a page that calls the
+	// API.
 	Auth auth.Config
 	// Dashboards looks the host's dashboards up. Nil means that there are none.
 	Dashboards users.Dashboards
@@ -152,6 +155,12 @@ func (a *API) prepare() error {
 		c.Auth.Issuer = strings.ReplaceAll(public.Hostname(), ":", ".") // an IPv6 address has colons
 	}
 	c.Auth.Now, c.Auth.Rand, c.Auth.Logger = c.Now, c.Rand, c.Logger
+	if c.Auth.VerifyEmailURL == "" {
+		c.Auth.VerifyEmailURL = public.JoinPath("verify_email").String()
+	}
+	if c.Auth.PasswordResetURL == "" {
+		c.Auth.PasswordResetURL = public.JoinPath("reset").String()
+	}
 	a.origins = http.NewCrossOriginProtection()
 	for _, o := range append([]string{public.Scheme + "://" + public.Host}, c.TrustedOrigins...) {
 		if err := a.origins.AddTrustedOrigin(o); err != nil {

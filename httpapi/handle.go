@@ -159,7 +159,9 @@ func (a *API) identify(rt route, c *call) error {
 
 // bodyFirst reports a route with a check that looks at the body, so that an
 // unreadable one is refused there.
-func (rt route) bodyFirst() bool { return rt.fresh == freshOnly || rt.limit == byCredential }
+func (rt route) bodyFirst() bool {
+	return rt.fresh == freshOnly || rt.limit == byCredential || rt.limit == verificationMail || rt.limit == passwordReset
+}
 
 // checkFresh applies the freshness column.
 func (a *API) checkFresh(rt route, c *call) error {
@@ -183,16 +185,28 @@ func (a *API) checkLimit(rt route, c *call) error {
 	switch {
 	case rt.limit == onboardingSkip:
 		return a.auth.AllowOnboardingSkip(c.Context(), c.actor().ID)
-	case rt.limit == byCredential && c.body.has("current_password"):
+	case rt.limit == byCredential && c.body.has("current_password") && c.principal.Known():
 		return a.auth.AllowCredentialChange(c.Context(), c.actor().ID)
+	case rt.limit == verificationMail:
+		return a.auth.AllowVerificationMail(c.Context(), a.asker(c))
+	case rt.limit == passwordReset:
+		return a.auth.AllowPasswordReset(c.Context(), a.asker(c))
 	}
 	return nil
+}
+
+// asker is whom a request for mail is counted by.
+func (a *API) asker(c *call) auth.Asker {
+	return auth.Asker{
+		User: c.actor().ID, Email: strings.TrimSpace(c.body.string("email").Value), UUID: c.body.string("uuid").Value,
+		Client: a.clientAddress(c.Request),
+	}
 }
 
 // validSegments applies the lookup segments of contract section 1: anything but
 // a slash or a dot. The mux has decoded them.
 func validSegments(r *http.Request) bool {
-	for _, name := range []string{"user", "key", "session"} {
+	for _, name := range []string{"user", "key", "session", "uuid"} {
 		if strings.ContainsAny(r.PathValue(name), "/.") {
 			return false
 		}

@@ -32,9 +32,11 @@ const (
 type limit int
 
 const (
-	unlimited      limit = iota
-	byCredential         // requests that carry a current_password
-	onboardingSkip       // every request
+	unlimited        limit = iota
+	byCredential           // requests that carry a current_password
+	onboardingSkip         // every request
+	verificationMail       // every request
+	passwordReset          // every request
 )
 
 // target says whom the segment {user} may name. It is found before the body is
@@ -79,6 +81,7 @@ func (a *API) routes() []route {
 		autonomy = user + "/signal_autonomy"
 		sessions = user + "/login_sessions"
 		keys     = "/api/personal_api_keys"
+		reset    = "/api/reset"
 	)
 	return []route{
 		{get, "/api/users", sessionOrKey, "user:read", anyAge, unlimited, noTarget, false, a.listUsers},
@@ -93,6 +96,9 @@ func (a *API) routes() []route {
 		{post, user + "/credentials_review_complete", sessionBlind, "", fresh, byCredential, ownOnly, false, a.completeReview},
 		{post, user + "/onboarding/skip", sessionOnly, "", fresh, onboardingSkip, byUUID, false, a.skipOnboarding},
 		{patch, user + "/product_intro_seen", sessionOrKey, "user:write", anyAge, byCredential, byUUID, false, a.seeIntro},
+		{patch, "/api/users/cancel_email_change_request", sessionOnly, "", fresh, byCredential, noTarget, false, a.cancelEmailChange},
+		{post, "/api/users/verify_email", anyone, "", anyAge, byCredential, noTarget, true, a.verifyEmail},
+		{post, "/api/users/request_email_verification", anyone, "", anyAge, verificationMail, noTarget, true, a.requestVerification},
 
 		{get, autonomy, sessionOrKey, "user:write", anyAge, unlimited, byAnyID, false, a.getAutonomy},
 		{post, autonomy, sessionOrKey, "user:write", anyAge, unlimited, byAnyID, false, a.saveAutonomy},
@@ -120,6 +126,9 @@ func (a *API) routes() []route {
 
 		{post, "/api/login", anyone, "", anyAge, unlimited, noTarget, true, a.login},
 		{post, "/api/login/token", anyone, "", anyAge, unlimited, noTarget, true, a.finishLogin},
+		{post, reset, anyone, "", anyAge, passwordReset, noTarget, true, a.requestReset},
+		{get, reset + "/{uuid}", anyone, "", anyAge, unlimited, noTarget, true, a.checkReset},
+		{post, reset + "/{uuid}", anyone, "", anyAge, unlimited, noTarget, true, a.resetPassword},
 		{post, "/logout", anyone, "", anyAge, unlimited, noTarget, true, a.logout},
 		{post, "/api/logout", anyone, "", anyAge, unlimited, noTarget, true, a.logout},
 	}

@@ -47,6 +47,9 @@ func NewService(store Store, config Config) *Service {
 	return &Service{store: store, config: config}
 }
 
+// MailConfigured reports whether a changed address has to be verified.
+func (s *Service) MailConfigured() bool { return s.config.MailConfigured }
+
 // Now returns the time in the form that stores keep: UTC with microseconds.
 func (s *Service) Now() time.Time {
 	return s.config.Now().UTC().Truncate(time.Microsecond)
@@ -202,11 +205,11 @@ func (s *Service) edit(ctx context.Context, actor Actor, id ID, fn func(Tx, *Use
 	return u, err
 }
 
-// Update applies p and logs the change. Passwords are refused here with
-// ErrForbidden: auth.Service.UpdateUser changes them. See Apply for the errors;
-// ErrNotFound besides.
+// Update applies p and logs the change. Passwords, and addresses that have to be
+// verified, are refused here with ErrForbidden: auth.Service.UpdateUser changes
+// them. See Apply for the errors; ErrNotFound besides.
 func (s *Service) Update(ctx context.Context, actor Actor, id ID, p Patch) (User, error) {
-	if p.Password.Set {
+	if p.Password.Set || p.Email.Set && s.config.MailConfigured {
 		return User{}, ErrForbidden
 	}
 	u, err := s.edit(ctx, actor, id, func(tx Tx, u *User) (fields []string, err error) {

@@ -101,6 +101,7 @@ const (
 	ByAPIKey     Credential = "api_key"
 	ByOAuthToken Credential = "oauth_token"
 	ByHost       Credential = "host"
+	ByEmailLink  Credential = "email_link"
 )
 
 // Actor is who acts, as far as rules and the activity log need to know. The

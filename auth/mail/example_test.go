@@ -43,7 +43,7 @@ func ExampleRenderer_Render() {
 	//
 	// Hello Ann,
 	//
-	// the password of your Acme account was changed, and all other sessions were signed out.
+	// The password of your Acme account was changed, and all other sessions were signed out.
 	//
 	// If it was not you, reset your password now, and tell whoever runs the service.
 	//

@@ -27,12 +27,12 @@ var messages = []struct {
 	{auth.TwoFactorDisabled{To: ann}, []string{"The authenticator of your Acme account was removed"}},
 	{auth.BackupCodeUsed{To: ann, Remaining: 7}, []string{"signed in to your Acme account by a backup code. Codes that are left: 7."}},
 	{auth.SecondFactorReset{To: ann}, []string{"removed the second factor of your Acme account"}},
-	{auth.PasswordChanged{To: ann}, []string{"the password of your Acme account was changed"}},
-	{verification, []string{"confirm that ann@example.com is the address of your Acme account", "https://app.example.com/verify_email/u/s3cret"}},
+	{auth.PasswordChanged{To: ann}, []string{"The password of your Acme account was changed"}},
+	{verification, []string{"that ann@example.com is the address of your Acme account", "https://app.example.com/verify_email/u/s3cret"}},
 	{auth.EmailChangeRequested{To: ann, New: "new@example.com"}, []string{"new@example.com is to become the address of your Acme account"}},
 	{auth.EmailChanged{To: ann, Old: "ann@example.com", New: "new@example.com"}, []string{"was changed from ann@example.com to new@example.com"}},
 	{auth.PasswordReset{To: ann, Token: "s3cret", Link: "https://app.example.com/reset/u/s3cret"},
-		[]string{"choose a new password for your Acme account", "https://app.example.com/reset/u/s3cret"}},
+		[]string{"a new password for your Acme account", "https://app.example.com/reset/u/s3cret"}},
 }
 
 func renderer(t *testing.T, service string) *mail.Renderer {
@@ -69,7 +69,7 @@ func TestRender(t *testing.T) {
 			t.Errorf("%T: got\n%s", test.message, c.Text)
 		}
 	}
-	if c := render(t, renderer(t, ""), auth.PasswordChanged{}); !strings.Contains(c.Text, "Hello,\n\nthe password of your account was") {
+	if c := render(t, renderer(t, ""), auth.PasswordChanged{}); !strings.Contains(c.Text, "Hello,\n\nThe password of your account was") {
 		t.Errorf("without names: got\n%s", c.Text)
 	}
 }
