@@ -2,6 +2,9 @@ package auth
 
 import (
 	"context"
+	"reflect"
+	"strings"
+	"unicode"
 
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -20,6 +23,18 @@ type Message interface {
 	// Recipient is whom it goes to.
 	Recipient() Recipient
 	message()
+}
+
+// Kind names the type of a message in lower case, such as "password_changed".
+func Kind(m Message) string {
+	var b strings.Builder
+	for i, r := range reflect.TypeOf(m).Name() {
+		if unicode.IsUpper(r) && i > 0 {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
 }
 
 // Recipient is where a mail goes.

@@ -143,3 +143,9 @@ func TestMailConfigIsChecked(t *testing.T) {
 		}
 	}
 }
+
+func TestKind(t *testing.T) {
+	if got := auth.Kind(auth.EmailChangeRequested{}); got != "email_change_requested" {
+		t.Errorf("Kind: got %q, want email_change_requested", got)
+	}
+}

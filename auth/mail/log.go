@@ -18,7 +18,7 @@ func NewLog(logger *slog.Logger) *Log { return &Log{logger: logger} }
 // Send logs the kind of m, the user it is for and the link in it, if there is
 // one. It never fails.
 func (l *Log) Send(ctx context.Context, m auth.Message) error {
-	attrs := []slog.Attr{slog.String("kind", Kind(m)), slog.Int64("user", int64(m.Recipient().User))}
+	attrs := []slog.Attr{slog.String("kind", auth.Kind(m)), slog.Int64("user", int64(m.Recipient().User))}
 	switch m := m.(type) {
 	case auth.EmailVerification:
 		attrs = append(attrs, slog.String("link", reveal(m.Link)))

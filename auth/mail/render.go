@@ -4,7 +4,6 @@ import (
 	"embed"
 	"fmt"
 	htmltemplate "html/template"
-	"reflect"
 	"strings"
 	"text/template"
 	"unicode"
@@ -56,7 +55,7 @@ type view struct {
 // Render returns the mail for a message. An error means that there is no
 // template for a message of this type.
 func (r *Renderer) Render(m auth.Message) (Content, error) {
-	kind := Kind(m)
+	kind := auth.Kind(m)
 	v := view{Service: r.service, Name: line(m.Recipient().Name), Message: m}
 	var text, html strings.Builder
 	if err := r.text.ExecuteTemplate(&text, kind+".txt", v); err != nil {
@@ -67,18 +66,6 @@ func (r *Renderer) Render(m auth.Message) (Content, error) {
 	}
 	subject, body, _ := strings.Cut(text.String(), "\n")
 	return Content{Subject: line(strings.TrimPrefix(subject, "Subject: ")), Text: strings.TrimSpace(body) + "\n", HTML: html.String()}, nil
-}
-
-// Kind names the type of a message, such as "password_changed".
-func Kind(m auth.Message) string {
-	var b strings.Builder
-	for i, r := range reflect.TypeOf(m).Name() {
-		if unicode.IsUpper(r) && i > 0 {
-			b.WriteByte('_')
-		}
-		b.WriteRune(unicode.ToLower(r))
-	}
-	return b.String()
 }
 
 // line puts text that a user chose on one line of plain text: what begins a new

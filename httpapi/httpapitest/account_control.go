@@ -23,6 +23,7 @@ func accountControls() []control {
 		{http.MethodPost, "sessions", postSession},
 		{http.MethodPost, "api_keys", postKey},
 		{http.MethodPost, "oauth_tokens", postToken},
+		{http.MethodPost, "verification_tokens", postVerification},
 		{http.MethodPatch, "users/{name}", patchUser},
 		{http.MethodDelete, "organizations/{name}", deleteOrganization},
 	}
@@ -132,6 +133,25 @@ func postToken(c *controlCall) (any, error) {
 		return nil, refusedAt("/user", err)
 	}
 	return map[string]string{"value": value}, nil
+}
+
+// postVerification makes a token as a verification mail would bring it.
+func postVerification(c *controlCall) (any, error) {
+	var in struct {
+		User string `json:"user"`
+	}
+	if err := decode(c.body, &in); err != nil {
+		return nil, err
+	}
+	u, err := find("/user", c.ids.Users, in.User)
+	if err != nil {
+		return nil, err
+	}
+	token, err := c.api.Auth().NewVerificationToken(c.Context(), u.ID)
+	if err != nil {
+		return nil, refusedAt("/user", err)
+	}
+	return map[string]string{"token": string(token)}, nil
 }
 
 // scopeText is scopes as OAuth writes them: one text, separated by spaces.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
 )
 
 // maxControlBody is the most bytes of a control call: a world of some ten
@@ -183,21 +185,25 @@ func advanceClock(c *controlCall) (any, error) {
 	return map[string]string{"now": c.clock.Advance(d).Format("2006-01-02T15:04:05.000000Z")}, nil
 }
 
-// listMail shows captured mail, oldest first.
+// listMail shows captured mail, oldest first. Mail leaves after the answer to the
+// request that caused it, and is waited for.
 func listMail(c *controlCall) (any, error) {
+	if err := c.api.Auth().Flush(c.Context()); err != nil {
+		return nil, err
+	}
 	list := []map[string]any{}
 	for _, m := range c.mail.Messages() {
-		kind, shown := describe(m)
-		if shown == nil {
-			shown = map[string]any{}
-		}
-		shown["to"], shown["user"], shown["kind"] = m.Recipient().Email, c.nameOf(m.Recipient().User), kind
+		shown := describe(m)
+		shown["to"], shown["user"], shown["kind"] = m.Recipient().Email, c.nameOf(m.Recipient().User), auth.Kind(m)
 		list = append(list, shown)
 	}
 	return list, nil
 }
 
 func clearMail(c *controlCall) (any, error) {
+	if err := c.api.Auth().Flush(c.Context()); err != nil {
+		return nil, err
+	}
 	c.mail.Clear()
 	return nil, nil
 }

@@ -82,8 +82,15 @@ func (s *Server) Store() storage.Storage { return s.standin.current.Load().store
 func (s *Server) Clock() *Clock { return s.standin.current.Load().clock }
 
 // Mail returns the mail of the current world, which is captured if the world
-// says "mail": true.
-func (s *Server) Mail() *Mailbox { return s.standin.current.Load().mail }
+// says "mail": true. It waits for what earlier requests have caused.
+func (s *Server) Mail() *Mailbox {
+	s.t.Helper()
+	current := s.standin.current.Load()
+	if err := current.api.Auth().Flush(context.Background()); err != nil {
+		s.t.Fatalf("wait for mail: %v", err)
+	}
+	return current.mail
+}
 
 // Login returns a client with a new session of this user of the world, as if a
 // second factor had been passed. It follows the API's changes of the cookie

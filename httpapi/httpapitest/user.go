@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
+	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -72,13 +73,13 @@ func (f *fixture) createUser(ctx context.Context, at jsontext.Pointer, name stri
 }
 
 // patchUser sets stored fields of a user directly: nothing else changes, sessions
-// included.
+// included, but that an address which is set to wait voids earlier links.
 func (f *fixture) patchUser(ctx context.Context, id users.ID, s userSpec) error {
 	c, err := f.userChange(ctx, "", s)
 	if err != nil {
 		return err
 	}
-	err = f.store.UpdateUsers(ctx, func(tx users.Tx) error {
+	err = f.store.UpdateAuth(ctx, func(tx auth.Tx) error {
 		u, err := tx.User(ctx, id)
 		if err != nil {
 			return err
@@ -86,6 +87,11 @@ func (f *fixture) patchUser(ctx context.Context, id users.ID, s userSpec) error 
 		c.apply(&u)
 		if _, err := tx.SaveUser(ctx, u); err != nil {
 			return err
+		}
+		if s.PendingEmail.set {
+			if err := tx.DeleteTickets(ctx, id, auth.VerifyEmailLink); err != nil {
+				return err
+			}
 		}
 		return c.saveLinks(ctx, tx, id)
 	})
