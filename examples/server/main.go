@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/auth/mail"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/httpapi/httpapitest"
 	"github.com/hedgerow-dev/hedgerow/storage"
@@ -103,13 +104,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if config.Auth.Mailer, err = mailer(os.Getenv(smtpVariable), os.Getenv(fromVariable)); err != nil {
 		return errors.Join(err, store.Close())
 	}
+	if config.Auth.Mailer == nil && w != nil && w.Mail() {
+		config.Auth.Mailer = mail.NewLog(logger) // nobody is behind the addresses of a world
+	}
 	api, err := httpapi.New(store, config)
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
 	a := app{api: api, store: store, log: logger, out: stdout, options: o, world: w, dashboards: dashboards}
 	if len(command) > 0 {
-		err = a.command(ctx, command)
+		// What the command has to say by mail leaves after it.
+		err = errors.Join(a.command(ctx, command), api.Auth().Flush(ctx))
 	} else {
 		err = a.serve(ctx)
 	}

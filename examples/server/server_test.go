@@ -210,7 +210,6 @@ func TestWorld(t *testing.T) {
 	}
 	for _, c := range []struct{ text, culprit string }{
 		{`{"users": {"a": {"emial": "x"}}}`, "/users/a/emial"},
-		{`{"mail": true}`, "/mail"},
 		{`{"organizations": {"o": {}}, "teams": {"t": {"organization": "p"}}}`, "/teams/t/organization"},
 	} {
 		if err := os.WriteFile(world, []byte(c.text), 0o600); err != nil {
@@ -258,10 +257,23 @@ func TestResetSecondFactor(t *testing.T) {
 	if !hasTOTP(nil) {
 		t.Fatal("the user has no authenticator to begin with")
 	}
+	addr, mail := postbox(t)
+	t.Setenv(smtpVariable, "smtp://"+addr+"?tls=none")
+	t.Setenv(fromVariable, "Acme <no-reply@acme.example>")
 	if _, err := command(t, "-db", db, "reset-2fa", "Ann@example.com"); err != nil {
 		t.Fatal(err)
 	}
 	if hasTOTP(nil) {
 		t.Error("the authenticator is still there")
+	}
+	got := ""
+	select {
+	case got = <-mail: // it was sent before the command ended
+	default:
+	}
+	for _, part := range []string{"RCPT TO:<ann@example.com>", "From: \"Acme\" <no-reply@acme.example>", "Subject: Your second factor was reset"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("got mail %q, want %q in it", got, part)
+		}
 	}
 }
