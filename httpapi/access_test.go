@@ -100,6 +100,10 @@ var accessRows = []accessRow{
 	{"POST", "/api/users/{user}/credentials_review_complete", "", 204, "401 401 401 401 | ok 403 | 401 401 401 401 401 | ok | ok 403 401", "self"},
 	{"POST", "/api/users/{user}/onboarding/skip", `{"reason":"later"}`, 200, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", "user"},
 	{"PATCH", "/api/users/{user}/product_intro_seen", `{"product_key":"logs"}`, 200, "401 401 401 401 | ok ok | 403 ok ok 403 403 | ok | ok ok ok", "user"},
+	// The POST makes the records that the GET finds.
+	{"POST", "/api/users/{user}/signal_autonomy", `{"autostart_priority":"P2"}`, 200, "401 401 401 401 | ok ok | 403 ok ok 403 403 | ok | ok ok ok", "number"},
+	{"GET", "/api/users/{user}/signal_autonomy", "", 200, "401 401 401 401 | ok ok | 403 ok ok 403 403 | ok | ok ok ok", "number"},
+	{"DELETE", "/api/users/{user}/signal_autonomy", "", 204, "401 401 401 401 | ok ok | 403 ok ok 403 403 | ok | ok ok ok", "number"},
 
 	{"GET", "/api/personal_api_keys", "", 200, "401 401 401 401 | ok ok | 403 403 403 403 403 | ok | ok ok 403", ""},
 	{"POST", "/api/personal_api_keys", `{"label":"x","scopes":["*"],"scoped_teams":[],"scoped_organizations":[]}`, 201, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", ""},
@@ -124,6 +128,12 @@ func targetStatus(rule, caller, target string) int {
 			"alice": "0 0 403 403 403 403",
 			"bob":   "0 403 0 403 403 403",
 			"boss":  "0 0 0 404 404 404",
+		},
+		// @me, alice, bob, gone, unknown, malformed | the numbers of alice, bob, gone, nobody
+		"number": {
+			"alice": "0 0 403 403 403 403 0 403 403 403",
+			"bob":   "0 403 0 403 403 403 403 0 403 403",
+			"boss":  "0 0 0 0 404 404 0 0 0 404",
 		},
 		"self": {
 			"alice": "0 0 403 403 403 403",
@@ -154,19 +164,36 @@ func targetStatus(rule, caller, target string) int {
 			who = "alice"
 		}
 	}
-	status, err := strconv.Atoi(strings.Fields(table[who])[slices.Index(segments, target)])
+	status, err := strconv.Atoi(strings.Fields(table[who])[slices.Index(segmentsOf(rule), target)])
 	if err != nil {
 		panic(err)
 	}
 	return status
 }
 
-var segments = []string{"me", "alice", "bob", "gone", "unknown", "malformed"}
+// segmentsOf lists what a path may name under a target rule.
+func segmentsOf(rule string) []string {
+	segments := []string{"me", "alice", "bob", "gone", "unknown", "malformed"}
+	switch rule {
+	case "":
+		return []string{""}
+	case "number":
+		return append(segments, "number of alice", "number of bob", "number of gone", "number of nobody")
+	}
+	return segments
+}
+
+// exact reports a path that has only the methods in the table: no HEAD, no
+// OPTIONS.
+func exact(path string) bool { return strings.HasSuffix(path, "/signal_autonomy") }
+
+func number(id users.ID) string { return strconv.FormatInt(int64(id), 10) }
 
 // path fills the segment in.
 func (c *cast) path(pattern, target string) string {
 	ids := map[string]string{"me": "@me", "alice": c.alice.UUID.String(), "bob": c.bob.UUID.String(), "gone": c.gone.UUID.String(),
-		"unknown": unknownID, "malformed": malformedID}
+		"unknown": unknownID, "malformed": malformedID,
+		"number of alice": number(c.alice.ID), "number of bob": number(c.bob.ID), "number of gone": number(c.gone.ID), "number of nobody": "999999"}
 	keys := map[string]string{"me": "@current", "alice": c.aliceKey, "bob": c.bobKey, "gone": c.goneKey, "unknown": "AbCdEf", "malformed": "-1"}
 	return strings.NewReplacer("{user}", ids[target], "{key}", keys[target]).Replace(pattern)
 }
@@ -199,12 +226,8 @@ func TestAccessMatrix(t *testing.T) {
 			if len(words) != len(callers) {
 				t.Fatalf("%s %s: %d words for %d callers", row.method, row.path, len(words), len(callers))
 			}
-			targets := segments
-			if row.targets == "" {
-				targets = []string{""}
-			}
 			for i, caller := range callers {
-				for _, target := range targets {
+				for _, target := range segmentsOf(row.targets) {
 					m.check(row, caller, target, words[i])
 				}
 			}
@@ -234,7 +257,7 @@ func (m *matrix) check(row accessRow, caller, target, word string) {
 		}
 	}
 	methods := []string{row.method}
-	if row.method == "GET" {
+	if row.method == "GET" && !exact(row.path) {
 		methods = append(methods, "HEAD")
 	}
 	for _, method := range methods {
@@ -286,15 +309,19 @@ func checkAnswer(t *testing.T, name, method string, r reply) {
 // TestForeignTargetsLookAlike: whoever is not staff cannot tell another user
 // from one that does not exist.
 func TestForeignTargetsLookAlike(t *testing.T) {
+	owner := map[string]string{"fresh": "alice", "stale": "alice", "read": "alice", "star": "alice", "bob": "bob"}
 	each(t, nil, func(t *testing.T, e *env) {
 		people := e.newCast(1)
 		for _, row := range accessRows {
-			if row.targets != "user" && row.targets != "self" {
+			if row.targets == "" || row.targets == "key" {
 				continue
 			}
-			for _, caller := range []string{"fresh", "stale", "read", "star", "bob"} {
+			for caller := range owner {
 				var first string
-				for _, target := range []string{"gone", "unknown", "malformed"} {
+				for _, target := range segmentsOf(row.targets)[3:] {
+					if target == "number of "+owner[caller] {
+						continue
+					}
 					raw := e.do(row.method, people.path(row.path, target), row.body, people.callers[caller]).raw
 					if first == "" {
 						first = raw
@@ -310,6 +337,22 @@ func TestForeignTargetsLookAlike(t *testing.T) {
 				if raw := e.do(row.method, people.path(row.path, foreign), row.body, people.callers[caller]).raw; raw != first {
 					t.Errorf("%s %s by %s on %s: got %s, want %s", row.method, row.path, caller, foreign, raw, first)
 				}
+			}
+		}
+	})
+}
+
+// TestUserBeforeBody: contract section 1.2, where no earlier check needs the
+// body.
+func TestUserBeforeBody(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		people := e.newCast(1)
+		for _, c := range [][2]string{{"PATCH", "hedgehog_config"}, {"POST", "signal_autonomy"}, {"POST", "onboarding/skip"}} {
+			method, path := c[0], "/api/users/{user}/"+c[1]
+			for body, status := range map[string]int{"{": 400, strings.Repeat(" ", 2<<20): 413} {
+				e.do(method, people.path(path, "bob"), body, people.callers["fresh"]).ok(403)
+				e.do(method, people.path(path, "unknown"), body, people.callers["boss"]).ok(404)
+				e.do(method, people.path(path, "me"), body, people.callers["fresh"]).ok(status)
 			}
 		}
 	})
@@ -342,6 +385,9 @@ func TestUnmappedMethods(t *testing.T) {
 				}
 			}
 			e.do("OPTIONS", path, "").refused(401, "authentication_error", "not_authenticated", "")
+			if exact(pair[1]) {
+				continue
+			}
 			e.do("OPTIONS", path, "", people.callers["stale"]).ok(200)
 		}
 		for _, path := range []string{"/api/nothing", "/api/users/@me/nothing", "/api/users/@me.json", "/api/users//", "/api/users/@me//", "/nothing", "/"} {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -69,12 +70,13 @@ const (
 
 // API is the HTTP face of a Storage: an http.Handler, safe for concurrent use.
 type API struct {
-	config  Config
-	public  *url.URL
-	auth    *auth.Service
-	users   *users.Service
-	mux     *http.ServeMux
-	origins *http.CrossOriginProtection
+	config   Config
+	public   *url.URL
+	auth     *auth.Service
+	users    *users.Service
+	autonomy *autonomy.Service
+	mux      *http.ServeMux
+	origins  *http.CrossOriginProtection
 }
 
 // New returns the API on store. It starts nothing and reads nothing from the
@@ -92,6 +94,7 @@ func New(store storage.Storage, config Config) (*API, error) {
 	if a.auth, err = auth.NewService(store, a.users, c.Auth); err != nil {
 		return nil, fmt.Errorf("httpapi config: %w", err)
 	}
+	a.autonomy = autonomy.NewService(store, a.users)
 	a.register()
 	return a, nil
 }
@@ -101,6 +104,9 @@ func (a *API) Users() *users.Service { return a.users }
 
 // Auth returns the service that handles credentials.
 func (a *API) Auth() *auth.Service { return a.auth }
+
+// Autonomy returns the service that keeps autonomy configurations.
+func (a *API) Autonomy() *autonomy.Service { return a.autonomy }
 
 // prepare checks the configuration and fills in defaults.
 func (a *API) prepare() error {

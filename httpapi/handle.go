@@ -73,10 +73,11 @@ func (a *API) run(w http.ResponseWriter, res *resource, c *call) (answer, error)
 		return answer{}, err
 	}
 	if rt.handler != nil && !safeMethod(c.Method) && c.Method != http.MethodDelete {
-		var err error
-		if c.body, err = readBody(w, c.Request, a.config.MaxBody); err != nil {
+		b, err := readBody(w, c.Request, a.config.MaxBody)
+		if err != nil && rt.bodyFirst() {
 			return answer{}, err
 		}
+		c.body, c.body.err = b, err
 	}
 	if err := a.checkFresh(rt, c); err != nil {
 		return answer{}, err
@@ -85,7 +86,7 @@ func (a *API) run(w http.ResponseWriter, res *resource, c *call) (answer, error)
 		return answer{}, err
 	}
 	if rt.handler == nil {
-		if c.Method != http.MethodOptions {
+		if c.Method != http.MethodOptions || rt.method == other {
 			return answer{}, errMethod
 		}
 		c.header.Set("Allow", res.allow())
@@ -115,6 +116,13 @@ func (a *API) identify(rt route, c *call) error {
 		}
 	}
 	return a.auth.Check2FA(c.Context(), p)
+}
+
+// bodyFirst reports a route that refuses an unreadable body before its handler
+// runs: there is no user to find first (contract section 1.2), or a check needs
+// the body.
+func (rt route) bodyFirst() bool {
+	return !strings.Contains(rt.path, "{user}") || rt.fresh == freshOnly || rt.limit == byCredential
 }
 
 // checkFresh applies the freshness column.

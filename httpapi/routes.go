@@ -51,14 +51,21 @@ type route struct {
 	handler handler
 }
 
+// other, in place of a method, stands for all methods that the path lacks. Such
+// a row has no handler: it states the checks that come before "method not
+// allowed". A path with one has no HEAD and no OPTIONS of its own.
+const other = "*"
+
 // routes is the whole API. Every path is served with and without a trailing
-// slash; GET routes answer HEAD, and every path OPTIONS.
+// slash; where there is no row for other, GET routes answer HEAD, and every path
+// OPTIONS.
 func (a *API) routes() []route {
 	const (
 		get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 
-		user = "/api/users/{user}"
-		keys = "/api/personal_api_keys"
+		user     = "/api/users/{user}"
+		autonomy = user + "/signal_autonomy"
+		keys     = "/api/personal_api_keys"
 	)
 	return []route{
 		{get, "/api/users", sessionOrKey, "user:read", anyAge, unlimited, false, a.listUsers},
@@ -73,6 +80,11 @@ func (a *API) routes() []route {
 		{post, user + "/credentials_review_complete", sessionBlind, "", fresh, byCredential, false, a.completeReview},
 		{post, user + "/onboarding/skip", sessionOnly, "", fresh, onboardingSkip, false, a.skipOnboarding},
 		{patch, user + "/product_intro_seen", sessionOrKey, "user:write", anyAge, byCredential, false, a.seeIntro},
+
+		{get, autonomy, sessionOrKey, "user:write", anyAge, unlimited, false, a.getAutonomy},
+		{post, autonomy, sessionOrKey, "user:write", anyAge, unlimited, false, a.saveAutonomy},
+		{del, autonomy, sessionOrKey, "user:write", anyAge, unlimited, false, a.deleteAutonomy},
+		{other, autonomy, sessionOrKey, "user:write", anyAge, unlimited, false, nil},
 
 		{get, keys, sessionOnly, "", anyAge, unlimited, false, a.listKeys},
 		{post, keys, sessionOnly, "", fresh, unlimited, false, a.createKey},
@@ -97,6 +109,12 @@ type resource struct {
 // route without handler, which applies the checks that come before "method not
 // allowed" (contract section 1.2).
 func (res *resource) find(method string) route {
+	if rt, ok := res.methods[other]; ok {
+		if mapped, ok := res.methods[method]; ok {
+			return mapped
+		}
+		return rt
+	}
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
@@ -154,16 +172,20 @@ func (res *resource) collection() bool {
 
 // allow lists the methods of the path for the Allow header.
 func (res *resource) allow() string {
-	s := ""
+	_, exact := res.methods[other]
+	var allowed []string
 	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		if _, ok := res.methods[m]; ok {
-			s += m + ", "
-			if m == http.MethodGet {
-				s += http.MethodHead + ", "
+			allowed = append(allowed, m)
+			if m == http.MethodGet && !exact {
+				allowed = append(allowed, http.MethodHead)
 			}
 		}
 	}
-	return s + http.MethodOptions
+	if !exact {
+		allowed = append(allowed, http.MethodOptions)
+	}
+	return strings.Join(allowed, ", ")
 }
 
 // harmless are the members that a PATCH of the user may change with a session

@@ -249,6 +249,9 @@ func (a *API) patchHedgehog(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if c.body.err != nil {
+		return answer{}, c.body.err
+	}
 	if c.body.value == nil {
 		return answer{}, errParse
 	}

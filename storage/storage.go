@@ -5,6 +5,7 @@ package storage
 
 import (
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -13,6 +14,7 @@ import (
 type Storage interface {
 	users.Store
 	auth.Store
+	autonomy.Store
 	// Close releases what the store itself opened. Calls after it fail.
 	Close() error
 }

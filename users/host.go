@@ -43,7 +43,7 @@ func (s *Service) SaveOrganization(ctx context.Context, o Organization) (Organiz
 		return Organization{}, err
 	}
 	if o.ID == uuid.Nil {
-		if o.ID, err = NewUUID(s.Now(), s.config.Rand); err != nil {
+		if o.ID, err = s.NewUUID(); err != nil {
 			return Organization{}, err
 		}
 	}
@@ -83,7 +83,7 @@ func (s *Service) SaveTeam(ctx context.Context, t Team) (Team, error) {
 		return Team{}, err
 	}
 	if t.UUID == uuid.Nil {
-		if t.UUID, err = NewUUID(s.Now(), s.config.Rand); err != nil {
+		if t.UUID, err = s.NewUUID(); err != nil {
 			return Team{}, err
 		}
 	}
@@ -162,7 +162,7 @@ func (s *Service) SaveInvite(ctx context.Context, i Invite) (Invite, error) {
 		return Invite{}, at(err.(*Error), "target_email")
 	}
 	if i.ID == uuid.Nil {
-		if i.ID, err = NewUUID(s.Now(), s.config.Rand); err != nil {
+		if i.ID, err = s.NewUUID(); err != nil {
 			return Invite{}, err
 		}
 	}

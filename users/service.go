@@ -52,6 +52,9 @@ func (s *Service) Now() time.Time {
 	return s.config.Now().UTC().Truncate(time.Microsecond)
 }
 
+// NewUUID returns a version 7 UUID of this moment for a record of any domain.
+func (s *Service) NewUUID() (uuid.UUID, error) { return NewUUID(s.Now(), s.config.Rand) }
+
 // Me is the path segment that stands for the caller.
 const Me = "@me"
 
@@ -82,6 +85,37 @@ func (s *Service) Resolve(ctx context.Context, actor Actor, segment string) (ID,
 	return u.ID, nil
 }
 
+// ResolveAny is Resolve for paths that also take the number of a user: the own
+// one for everyone (design D12), any other for staff, who find inactive users
+// too.
+func (s *Service) ResolveAny(ctx context.Context, actor Actor, segment string) (ID, error) {
+	if id, err := s.ResolveSelf(actor, segment); err == nil {
+		return id, nil
+	}
+	number, isNumber := ParseID(segment)
+	id, isUUID := ParseUUID(segment)
+	var u User
+	var err error
+	switch {
+	case actor.ID == 0:
+		return 0, ErrForbidden
+	case isNumber && ID(number) == actor.ID:
+		return actor.ID, nil
+	case !actor.Staff:
+		return 0, ErrForbidden
+	case isNumber:
+		u, err = s.store.User(ctx, ID(number))
+	case isUUID:
+		u, err = s.store.UserByUUID(ctx, id)
+	default:
+		return 0, ErrNotFound
+	}
+	if err != nil {
+		return 0, fmt.Errorf("resolve user: %w", err)
+	}
+	return u.ID, nil
+}
+
 // ResolveSelf is Resolve for what only the user may do, staff or not: any
 // segment but the caller's own is ErrForbidden.
 func (s *Service) ResolveSelf(actor Actor, segment string) (ID, error) {
@@ -105,7 +139,7 @@ func (s *Service) NewUser(u User) (User, error) {
 		u.DateJoined = s.Now()
 	}
 	if u.UUID == uuid.Nil {
-		if u.UUID, err = NewUUID(s.Now(), s.config.Rand); err != nil {
+		if u.UUID, err = s.NewUUID(); err != nil {
 			return User{}, err
 		}
 	}

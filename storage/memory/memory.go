@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -31,6 +32,7 @@ func New() *Store {
 		sessions: map[uuid.UUID]auth.Session{}, sessionByHash: map[auth.Hash]uuid.UUID{}, sessionsOf: map[users.ID][]uuid.UUID{},
 		keys: map[string]auth.APIKey{}, keyByHash: map[auth.Hash]string{}, keysOf: map[users.ID][]string{},
 		tokens: map[auth.Hash]auth.OAuthToken{}, attempts: map[string]attempts{},
+		autonomy: map[users.ID]autonomy.Config{}, autonomyOwner: map[uuid.UUID]users.ID{},
 	}}}
 }
 
@@ -73,6 +75,9 @@ type data struct {
 	keysOf        map[users.ID][]string
 	tokens        map[auth.Hash]auth.OAuthToken
 	attempts      map[string]attempts
+
+	autonomy      map[users.ID]autonomy.Config
+	autonomyOwner map[uuid.UUID]users.ID // by the ID of the record
 }
 
 type identityKey struct{ provider, subject string }
@@ -187,6 +192,11 @@ func (s *Store) UpdateUsers(ctx context.Context, fn func(users.Tx) error) error 
 
 // UpdateAuth runs fn in a transaction.
 func (s *Store) UpdateAuth(ctx context.Context, fn func(auth.Tx) error) error {
+	return s.update(ctx, func(t *tx) error { return fn(t) })
+}
+
+// UpdateAutonomy runs fn in a transaction.
+func (s *Store) UpdateAutonomy(ctx context.Context, fn func(autonomy.Tx) error) error {
 	return s.update(ctx, func(t *tx) error { return fn(t) })
 }
 

@@ -216,6 +216,7 @@ func (t *tx) DeleteUser(ctx context.Context, id users.ID) error {
 	for _, i := range t.d.identities[id] {
 		drop(t, t.d.identityOwner, identityKey{i.Provider, i.Subject})
 	}
+	t.dropAutonomy(id)
 	drop(t, t.d.memberships, id)
 	drop(t, t.d.sessionsOf, id)
 	drop(t, t.d.keysOf, id)

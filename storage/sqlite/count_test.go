@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -101,7 +103,11 @@ func counting(t *testing.T, n int) (*sqlstore.Store, *counter) {
 		t.Fatal(err)
 	}
 	read := sqlx.NewDb(sql.OpenDB(c), "sqlite")
-	st := sqlstore.New(read, read, dialect(), read.Close)
+	write, err := open(path, writeSettings, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := sqlstore.New(read, write, dialect(), func() error { return errors.Join(read.Close(), write.Close()) })
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
 			t.Errorf("Close: %v", err)
@@ -209,5 +215,29 @@ func TestCredentialStatements(t *testing.T) {
 				t.Errorf("%d statements, want 1", got)
 			}
 		})
+	}
+}
+
+// TestAutonomyStatements reads what an owner's GET needs: who calls, and the
+// configuration.
+func TestAutonomyStatements(t *testing.T) {
+	t.Parallel()
+	st, c := counting(t, 3)
+	want := autonomy.Config{ID: uuid.New(), UserID: 2, AutostartPriority: autonomy.P3}
+	err := st.UpdateAutonomy(t.Context(), func(tx autonomy.Tx) error { return tx.SaveAutonomyConfig(t.Context(), want) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := c.n.Load()
+	_, u, err := st.SessionByHash(t.Context(), hashOf('s', 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := st.AutonomyConfig(t.Context(), u.ID)
+	if err != nil || got != want {
+		t.Errorf("AutonomyConfig of user %d: got %+v and %v, want %+v", u.ID, got, err, want)
+	}
+	if n := c.n.Load() - before; n != 2 {
+		t.Errorf("%d statements, want 2", n)
 	}
 }

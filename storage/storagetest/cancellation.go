@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -30,7 +31,7 @@ func dead(t *testing.T) map[error]context.Context {
 	return map[error]context.Context{context.Canceled: canceled, context.DeadlineExceeded: late}
 }
 
-// readCalls lists every method that reads.
+// readCalls lists every method of auth.Reader.
 func (w world) readCalls() map[string]func(context.Context, auth.Reader) error {
 	return map[string]func(context.Context, auth.Reader) error{
 		"User":        func(ctx context.Context, r auth.Reader) error { _, err := r.User(ctx, w.ann.ID); return err },
@@ -93,16 +94,23 @@ func testCanceledUpdate(t *testing.T, st storage.Storage) {
 		refused(t, "UpdateAuth", err, want)
 		err = st.UpdateUsers(ctx, func(tx users.Tx) error { return tx.DeleteUser(t.Context(), w.ann.ID) })
 		refused(t, "UpdateUsers", err, want)
+		err = st.UpdateAutonomy(ctx, func(tx autonomy.Tx) error { return tx.DeleteAutonomyConfig(t.Context(), w.ann.ID) })
+		refused(t, "UpdateAutonomy", err, want)
 	}
 	unchanged(t, "transactions that were canceled before", w.snapshot(t, t.Context(), st), before)
 }
 
 func testCanceledChanges(t *testing.T, st storage.Storage) {
 	w := newWorld(t, st)
+	canceledChanges(t, st, w, w.changes())
+	canceledChanges(t, st, w, w.autonomyChanges())
+}
+
+func canceledChanges[X users.Tx](t *testing.T, st storage.Storage, w world, changes []change[X]) {
 	before := w.snapshot(t, t.Context(), st)
-	for _, c := range w.changes() {
+	for _, c := range changes {
 		for want, ctx := range dead(t) {
-			err := st.UpdateAuth(t.Context(), func(tx auth.Tx) error { return c.do(ctx, tx) })
+			err := transaction(t.Context(), st, func(tx X) error { return c.do(ctx, tx) })
 			refused(t, c.name, err, want)
 		}
 		unchanged(t, c.name+" that was canceled", w.snapshot(t, t.Context(), st), before)
@@ -191,26 +199,31 @@ func testCanceledWaiting(t *testing.T, st storage.Storage) {
 // not to see it, nor to wait longer than its own context.
 func testReaderBesideTransaction(t *testing.T, st storage.Storage) {
 	w := newWorld(t, st)
+	readerBeside(t, st, w, w.changes())
+	readerBeside(t, st, w, w.autonomyChanges())
+}
+
+func readerBeside[X users.Tx](t *testing.T, st storage.Storage, w world, changes []change[X]) {
 	before := w.snapshot(t, t.Context(), st)
-	for _, c := range w.changes() {
-		err := st.UpdateAuth(t.Context(), func(tx auth.Tx) error {
+	for _, c := range changes {
+		err := transaction(t.Context(), st, func(tx X) error {
 			if err := c.do(t.Context(), tx); err != nil {
 				return err
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			var lines []string
+			var seen snapshot
 			var err error
-			if !beside(t, "a read", func() { lines, err = w.reads(ctx, st) }) {
+			if !beside(t, "a read", func() { seen, err = w.reads(ctx, st) }) {
 				return errStop
 			}
-			unchanged(t, c.name+", before it is committed", lines, before[:len(lines)])
+			unchanged(t, c.name+", before it is committed", seen, before.upTo(seen))
 			if err != nil {
 				refused(t, "reads beside "+c.name, err, context.DeadlineExceeded)
 			}
 			return errStop
 		})
-		refused(t, "UpdateAuth", err, errStop)
+		refused(t, "transaction with "+c.name, err, errStop)
 		if t.Failed() {
 			return
 		}

@@ -4,38 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 // change is one method of a transaction with arguments that change a world.
-type change struct {
+type change[X users.Tx] struct {
 	name string
-	do   func(ctx context.Context, tx auth.Tx) error
+	do   func(ctx context.Context, tx X) error
 }
 
 // with binds the argument of a method.
-func with[T any](method func(auth.Tx, context.Context, T) error, v T) func(context.Context, auth.Tx) error {
-	return func(ctx context.Context, tx auth.Tx) error { return method(tx, ctx, v) }
+func with[X users.Tx, T any](method func(X, context.Context, T) error, v T) func(context.Context, X) error {
+	return func(ctx context.Context, tx X) error { return method(tx, ctx, v) }
 }
 
-// changes lists every method of a transaction that writes.
-func (w world) changes() []change { return append(w.userChanges(), w.authChanges()...) }
+// changes lists every method of auth.Tx that writes.
+func (w world) changes() []change[auth.Tx] { return append(w.userChanges(), w.authChanges()...) }
 
-func (w world) userChanges() []change {
+func (w world) userChanges() []change[auth.Tx] {
 	renamed, moved, left := w.ann, w.acmeTeam, w.bob
 	renamed.Email, renamed.FirstName, renamed.UUID, renamed.DistinctID = "ann@example.org", "Ann", uuid.New(), uuid.NewString()
 	moved.OrganizationID, moved.Name = w.beta.ID, "moved"
 	left.IsActive = false
 	acme := w.acme
 	acme.Name, acme.SSOEnforcedDomains = "Renamed", []string{"acme.example.org"}
-	return []change{
+	return []change[auth.Tx]{
 		{"CreateUser", with(createUser, newUser("carl@example.com"))},
 		{"SaveUser", with(replaceUser, renamed)},
 		{"SaveUser, inactive", with(replaceUser, left)},
@@ -63,10 +64,10 @@ func (w world) userChanges() []change {
 	}
 }
 
-func (w world) authChanges() []change {
+func (w world) authChanges() []change[auth.Tx] {
 	rotated, rolled, wider := newSession(w.ann, number(1), "rotated"), newKey(w.ann, "ann"), newToken(w.ann, "ann")
 	rolled.Hash, wider.Scopes = hash("rolled"), "*"
-	return []change{
+	return []change[auth.Tx]{
 		{"SaveSession, new", with(auth.Tx.SaveSession, newSession(w.ann, number(9), "new"))},
 		{"SaveSession", with(auth.Tx.SaveSession, rotated)},
 		{"DeleteSession", with(auth.Tx.DeleteSession, number(1))},
@@ -94,23 +95,40 @@ func (w world) authChanges() []change {
 	}
 }
 
-// reads calls every method that reads, with arguments under which the changes
-// show, and returns a line for each call up to the first error other than
-// ErrNotFound.
-func (w world) reads(ctx context.Context, r auth.Reader) ([]string, error) {
-	var lines []string
+// snapshot is what reads returned: for each domain a line for each call.
+type snapshot map[string][]string
+
+// reads calls every method of r that reads, with arguments under which the
+// changes show, up to the first error other than ErrNotFound. A store reads for
+// all domains, a transaction perhaps for its own only.
+func (w world) reads(ctx context.Context, r users.Reader) (snapshot, error) {
+	result := snapshot{}
 	var failed error
-	line := func(call string, err error, results ...any) {
-		switch {
-		case failed != nil: // what comes later would shift the lines
-		case errors.Is(err, users.ErrNotFound):
-			lines = append(lines, call+": not found")
-		case err != nil:
-			failed = fmt.Errorf("%s: %w", call, err)
-		default:
-			lines = append(lines, fmt.Sprintf("%s: %+v", call, results))
+	lines := func(domain string) func(string, error, ...any) {
+		return func(call string, err error, results ...any) {
+			switch {
+			case failed != nil: // what comes later would shift the lines
+			case errors.Is(err, users.ErrNotFound):
+				result[domain] = append(result[domain], call+": not found")
+			case err != nil:
+				failed = fmt.Errorf("%s: %w", call, err)
+			default:
+				result[domain] = append(result[domain], fmt.Sprintf("%s: %+v", call, results))
+			}
 		}
 	}
+	w.readUsers(ctx, r, lines("users"))
+	w.readOrganizations(ctx, r, lines("users"))
+	if r, ok := r.(auth.Reader); ok {
+		w.readSecrets(ctx, r, lines("auth"))
+	}
+	if r, ok := r.(autonomy.Reader); ok {
+		w.readAutonomy(ctx, r, lines("autonomy"))
+	}
+	return result, failed
+}
+
+func (w world) readUsers(ctx context.Context, r users.Reader, line func(string, error, ...any)) {
 	page, err := r.Profiles(ctx, users.Query{Limit: 100})
 	line("Profiles", err, page)
 	for _, u := range []users.User{w.ann, w.bob} {
@@ -122,10 +140,6 @@ func (w world) reads(ctx context.Context, r auth.Reader) ([]string, error) {
 		line("Memberships", err, memberships)
 		identities, err := r.Identities(ctx, u.ID)
 		line("Identities", err, identities)
-		sessions, err := r.Sessions(ctx, u.ID)
-		line("Sessions", err, sessions)
-		keys, err := r.APIKeys(ctx, u.ID)
-		line("APIKeys", err, keys)
 		invites, err := r.Invites(ctx, users.FoldEmail(u.Email), at(-1000))
 		line("Invites", err, invites)
 	}
@@ -133,12 +147,9 @@ func (w world) reads(ctx context.Context, r auth.Reader) ([]string, error) {
 		u, err := r.UserByEmail(ctx, email)
 		line("UserByEmail", err, u)
 	}
-	w.readOrganizations(ctx, r, line)
-	w.readSecrets(ctx, r, line)
-	return lines, failed
 }
 
-func (w world) readOrganizations(ctx context.Context, r auth.Reader, line func(string, error, ...any)) {
+func (w world) readOrganizations(ctx context.Context, r users.Reader, line func(string, error, ...any)) {
 	for n := range byte(3) {
 		o, err := r.Organization(ctx, number(n+1))
 		line("Organization", err, o)
@@ -168,25 +179,45 @@ func (w world) readSecrets(ctx context.Context, r auth.Reader, line func(string,
 		times, err := r.Attempts(ctx, secret)
 		line("Attempts of "+secret, err, times)
 	}
+	for _, u := range []users.User{w.ann, w.bob} {
+		sessions, err := r.Sessions(ctx, u.ID)
+		line("Sessions", err, sessions)
+		keys, err := r.APIKeys(ctx, u.ID)
+		line("APIKeys", err, keys)
+	}
 }
 
 // snapshot is reads that must succeed.
-func (w world) snapshot(t *testing.T, ctx context.Context, r auth.Reader) []string {
+func (w world) snapshot(t *testing.T, ctx context.Context, r users.Reader) snapshot {
 	t.Helper()
-	lines, err := w.reads(ctx, r)
+	s, err := w.reads(ctx, r)
 	if err != nil {
 		t.Fatalf("%v, want nil", err)
 	}
-	return lines
+	return s
 }
 
-// unchanged fails the test at the first line in which two snapshots differ.
-func unchanged(t *testing.T, after string, got, want []string) {
+// unchanged fails the test at the first line in which two snapshots differ. It
+// compares the domains that both have read.
+func unchanged(t *testing.T, after string, got, want snapshot) {
 	t.Helper()
-	for i := range want {
-		if i >= len(got) || got[i] != want[i] {
-			t.Errorf("after %s:\n got %s,\nwant %s", after, strings.Join(got[min(i, len(got)):min(i+1, len(got))], ""), want[i])
+	for domain, lines := range want {
+		if _, read := got[domain]; read && !slices.Equal(got[domain], lines) {
+			i := 0
+			for i < min(len(got[domain]), len(lines)) && got[domain][i] == lines[i] {
+				i++
+			}
+			t.Errorf("after %s:\n got %q,\nwant %q", after, got[domain][i:min(i+1, len(got[domain]))], lines[i:min(i+1, len(lines))])
 			return
 		}
 	}
+}
+
+// upTo is the part of s that a read has come to which stopped at part.
+func (s snapshot) upTo(part snapshot) snapshot {
+	cut := snapshot{}
+	for domain, lines := range part {
+		cut[domain] = s[domain][:min(len(lines), len(s[domain]))]
+	}
+	return cut
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -52,6 +53,7 @@ func newWorld(t *testing.T, st storage.Storage) world {
 		put(t, st, auth.Tx.SaveAPIKey, newKey(u, name))
 		put(t, st, auth.Tx.SaveOAuthToken, newToken(u, name))
 		put(t, st, auth.Tx.AddEvent, users.Event{At: at(i), Actor: u.ID, Target: u.ID, Action: "created", Fields: []string{"email"}})
+		put(t, st, autonomy.Tx.SaveAutonomyConfig, newConfig(u, number(byte(i+1))))
 		saveAttempts(t, st, name, []time.Time{at(i)}, at(100))
 	}
 	return w
@@ -69,9 +71,11 @@ func gone(t *testing.T, st storage.Storage, u users.User, name string) {
 	_, _, byKey := st.APIKeyByHash(ctx, hash(name))
 	_, byKeyID := st.APIKey(ctx, name)
 	_, _, byToken := st.OAuthTokenByHash(ctx, hash(name))
+	_, byConfig := st.AutonomyConfig(ctx, u.ID)
 	for call, err := range map[string]error{
 		"User": byID, "UserByUUID": byUUID, "UserByEmail": byEmail, "SessionByHash": bySession, "SessionByHash, second": bySecond,
 		"APIKeyByHash": byKey, "APIKey": byKeyID, "OAuthTokenByHash": byToken,
+		"AutonomyConfig": byConfig,
 	} {
 		refused(t, call+" after DeleteUser", err, users.ErrNotFound)
 	}
@@ -115,6 +119,7 @@ func testUserCascadeSpares(t *testing.T, st storage.Storage) {
 	session(t, st, "bob")
 	token(t, st, "bob")
 	key(t, st, "bob", "bob")
+	same(t, "AutonomyConfig of another", must(st.AutonomyConfig(ctx, w.bob.ID))(t), newConfig(w.bob, number(2)))
 	p := profiles(t, st)
 	sameList(t, "Scenes of another", p.Scenes[w.bob.ID], scene)
 	same(t, "HasIdentity and HasAPIKey of another", [2]bool{p.HasIdentity[w.bob.ID], p.HasAPIKey[w.bob.ID]}, [2]bool{true, true})

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -23,7 +26,7 @@ type fault struct {
 }
 
 func faults() []fault {
-	return append(storeFaults(), txFaults()...)
+	return slices.Concat(storeFaults(), txFaults(), autonomyFaults())
 }
 
 // store passes transactions through update.
@@ -404,4 +407,73 @@ func (t sameVersion) SaveUser(ctx context.Context, u users.User) (users.User, er
 	stored, err := t.Tx.SaveUser(ctx, u)
 	stored.Version = u.Version
 	return stored, err
+}
+
+func autonomyFaults() []fault {
+	return []fault{
+		{"keeps the first configuration", "autonomy/one_row_per_user", onAutonomy(func(ctx context.Context, st storage.Storage, fn func(autonomy.Tx) error) error {
+			return st.UpdateAutonomy(ctx, func(tx autonomy.Tx) error { return fn(firstConfig{tx}) })
+		})},
+		{"looks for a configuration before it has the lock", "autonomy/first_writes_at_once", onAutonomy(staleConfigs)},
+		{"keeps configurations in spite of an error", "autonomy/an_error_undoes_changes_of_every_domain",
+			onAutonomy(func(ctx context.Context, st storage.Storage, fn func(autonomy.Tx) error) (failed error) {
+				err := st.UpdateAutonomy(ctx, func(tx autonomy.Tx) error {
+					failed = fn(tx)
+					return nil
+				})
+				return errors.Join(err, failed)
+			})},
+	}
+}
+
+// autonomyStore passes transactions of autonomy through update.
+type autonomyStore struct {
+	storage.Storage
+	update func(ctx context.Context, st storage.Storage, fn func(autonomy.Tx) error) error
+}
+
+func (s autonomyStore) UpdateAutonomy(ctx context.Context, fn func(autonomy.Tx) error) error {
+	return s.update(ctx, s.Storage, fn)
+}
+
+func onAutonomy(update func(context.Context, storage.Storage, func(autonomy.Tx) error) error) func(storage.Storage) storage.Storage {
+	return func(st storage.Storage) storage.Storage { return autonomyStore{st, update} }
+}
+
+type firstConfig struct{ autonomy.Tx }
+
+func (t firstConfig) SaveAutonomyConfig(ctx context.Context, c autonomy.Config) error {
+	if _, err := t.AutonomyConfig(ctx, c.UserID); err == nil {
+		return nil
+	}
+	return t.Tx.SaveAutonomyConfig(ctx, c)
+}
+
+// staleConfigs lets a transaction see the configurations of before.
+func staleConfigs(ctx context.Context, st storage.Storage, fn func(autonomy.Tx) error) error {
+	page, err := st.Profiles(ctx, users.Query{Limit: 1000})
+	if err != nil {
+		return err
+	}
+	configs := map[users.ID]autonomy.Config{}
+	for _, u := range page.Users {
+		if c, err := st.AutonomyConfig(ctx, u.ID); err == nil {
+			configs[u.ID] = c
+		}
+	}
+	runtime.Gosched()
+	return st.UpdateAutonomy(ctx, func(tx autonomy.Tx) error { return fn(staleConfigTx{tx, configs}) })
+}
+
+type staleConfigTx struct {
+	autonomy.Tx
+	configs map[users.ID]autonomy.Config
+}
+
+func (t staleConfigTx) AutonomyConfig(_ context.Context, user users.ID) (autonomy.Config, error) {
+	c, ok := t.configs[user]
+	if !ok {
+		return autonomy.Config{}, users.ErrNotFound
+	}
+	return c, nil
 }

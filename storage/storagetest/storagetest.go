@@ -6,12 +6,15 @@ package storagetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/storage"
+	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 // Run tests the stores that open returns. open is called once per test, from
@@ -57,6 +60,7 @@ func groups() []group {
 		{"tokens", tokenTests()},
 		{"attempts", attemptTests()},
 		{"expiry", expiryTests()},
+		{"autonomy", autonomyTests()},
 		{"deletion", deletionTests()},
 		{"transactions", transactionTests()},
 		{"cancellation", cancellationTests()},
@@ -80,25 +84,39 @@ func closeTests() []test {
 	}}}
 }
 
+// transaction runs fn in a transaction of the domain whose Tx it takes. A new
+// domain is a line here; the helpers below take its Tx then.
+func transaction[X users.Tx](ctx context.Context, st storage.Storage, fn func(tx X) error) error {
+	switch fn := any(fn).(type) {
+	case func(users.Tx) error:
+		return st.UpdateUsers(ctx, fn)
+	case func(auth.Tx) error:
+		return st.UpdateAuth(ctx, fn)
+	case func(autonomy.Tx) error:
+		return st.UpdateAutonomy(ctx, fn)
+	}
+	panic(fmt.Sprintf("no domain has the transaction of %T", fn))
+}
+
 // update runs fn in a transaction that must succeed.
-func update(t *testing.T, st storage.Storage, fn func(ctx context.Context, tx auth.Tx) error) {
+func update[X users.Tx](t *testing.T, st storage.Storage, fn func(ctx context.Context, tx X) error) {
 	t.Helper()
 	if err := attempt(t, st, fn); err != nil {
-		t.Fatalf("UpdateAuth: got %v, want nil", err)
+		t.Fatalf("transaction of %T: got %v, want nil", fn, err)
 	}
 }
 
 // attempt runs fn in a transaction and returns how that went.
-func attempt(t *testing.T, st storage.Storage, fn func(ctx context.Context, tx auth.Tx) error) error {
+func attempt[X users.Tx](t *testing.T, st storage.Storage, fn func(ctx context.Context, tx X) error) error {
 	ctx := t.Context()
-	return st.UpdateAuth(ctx, func(tx auth.Tx) error { return fn(ctx, tx) })
+	return transaction(ctx, st, func(tx X) error { return fn(ctx, tx) })
 }
 
 // put calls one method of a transaction for each value, as in
 // put(t, st, auth.Tx.SaveSession, s), and must succeed.
-func put[T any](t *testing.T, st storage.Storage, method func(auth.Tx, context.Context, T) error, values ...T) {
+func put[X users.Tx, T any](t *testing.T, st storage.Storage, method func(X, context.Context, T) error, values ...T) {
 	t.Helper()
-	update(t, st, func(ctx context.Context, tx auth.Tx) error {
+	update(t, st, func(ctx context.Context, tx X) error {
 		for _, v := range values {
 			if err := method(tx, ctx, v); err != nil {
 				return err
@@ -109,8 +127,8 @@ func put[T any](t *testing.T, st storage.Storage, method func(auth.Tx, context.C
 }
 
 // try calls one method in a transaction of its own and returns how that went.
-func try[T any](t *testing.T, st storage.Storage, method func(auth.Tx, context.Context, T) error, v T) error {
-	return attempt(t, st, func(ctx context.Context, tx auth.Tx) error { return method(tx, ctx, v) })
+func try[X users.Tx, T any](t *testing.T, st storage.Storage, method func(X, context.Context, T) error, v T) error {
+	return attempt(t, st, func(ctx context.Context, tx X) error { return method(tx, ctx, v) })
 }
 
 // must is for reads that have to succeed: must(st.User(ctx, id))(t).

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
-	"slices"
 	"sync"
 	"testing"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -32,23 +33,29 @@ func transactionTests() []test {
 var errStop = errors.New("stop")
 
 func testRollbackEach(t *testing.T, st storage.Storage) {
-	ctx := t.Context()
 	w := newWorld(t, st)
+	rollbackEach(t, st, w, w.changes())
+	rollbackEach(t, st, w, w.autonomyChanges())
+	addUser(t, st, "carl@example.com") // and life goes on
+}
+
+func rollbackEach[X users.Tx](t *testing.T, st storage.Storage, w world, changes []change[X]) {
+	ctx := t.Context()
 	before := w.snapshot(t, ctx, st)
-	for _, c := range w.changes() {
-		err := st.UpdateAuth(ctx, func(tx auth.Tx) error {
+	for _, c := range changes {
+		err := transaction(ctx, st, func(tx X) error {
+			inside := w.snapshot(t, ctx, tx)
 			if err := c.do(ctx, tx); err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
-			if slices.Equal(w.snapshot(t, ctx, tx), before) {
+			if reflect.DeepEqual(w.snapshot(t, ctx, tx), inside) {
 				t.Errorf("%s: the transaction does not see its own write", c.name)
 			}
 			return errStop
 		})
-		refused(t, "UpdateAuth", err, errStop)
+		refused(t, "transaction with "+c.name, err, errStop)
 		unchanged(t, c.name+" and an error", w.snapshot(t, ctx, st), before)
 	}
-	addUser(t, st, "carl@example.com") // and life goes on
 }
 
 // everything makes changes in all domains that can be made one after another.
@@ -100,6 +107,12 @@ func testPanic(t *testing.T, st storage.Storage) {
 				panic(errStop)
 			})
 		},
+		"UpdateAutonomy": func() {
+			_ = st.UpdateAutonomy(ctx, func(tx autonomy.Tx) error {
+				_ = tx.DeleteAutonomyConfig(ctx, w.ann.ID)
+				panic(errStop)
+			})
+		},
 	} {
 		func() {
 			defer func() {
@@ -146,6 +159,9 @@ func testErrorIdentity(t *testing.T, st storage.Storage) {
 	}
 	if got := st.UpdateAuth(t.Context(), func(auth.Tx) error { return want }); got != error(want) {
 		t.Errorf("UpdateAuth: got %#v, want the error of fn itself", got)
+	}
+	if got := st.UpdateAutonomy(t.Context(), func(autonomy.Tx) error { return want }); got != error(want) {
+		t.Errorf("UpdateAutonomy: got %#v, want the error of fn itself", got)
 	}
 }
 
@@ -209,16 +225,21 @@ func testLostTransaction(t *testing.T, st storage.Storage) {
 }
 
 func testCommit(t *testing.T, st storage.Storage) {
-	ctx := t.Context()
 	w := newWorld(t, st)
-	for _, c := range w.changes() {
+	commitEach(t, st, w, w.autonomyChanges())
+	commitEach(t, st, w, w.changes())
+}
+
+func commitEach[X users.Tx](t *testing.T, st storage.Storage, w world, changes []change[X]) {
+	ctx := t.Context()
+	for _, c := range changes {
 		switch c.name {
 		// They leave nothing for the others to change.
 		case "DeleteUser", "DeleteUser, the last", "DeleteOrganization", "DeleteTeam", "DeleteExpired":
 			continue
 		}
-		var inside []string
-		err := st.UpdateAuth(ctx, func(tx auth.Tx) error {
+		var inside snapshot
+		err := transaction(ctx, st, func(tx X) error {
 			err := c.do(ctx, tx)
 			inside = w.snapshot(t, ctx, tx)
 			return err

@@ -15,6 +15,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -91,6 +92,11 @@ func (s *Store) UpdateUsers(ctx context.Context, fn func(users.Tx) error) error 
 
 // UpdateAuth runs fn in a transaction.
 func (s *Store) UpdateAuth(ctx context.Context, fn func(auth.Tx) error) error {
+	return s.update(ctx, func(t *tx) error { return fn(t) })
+}
+
+// UpdateAutonomy runs fn in a transaction.
+func (s *Store) UpdateAutonomy(ctx context.Context, fn func(autonomy.Tx) error) error {
 	return s.update(ctx, func(t *tx) error { return fn(t) })
 }
 
