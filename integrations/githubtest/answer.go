@@ -32,7 +32,9 @@ type (
 
 const half = page(`{"total_count":1,"repositories":[{"id":1,"na`)
 
-func ok(status int, body any) answer { return answer{status: status, header: http.Header{}, body: body} }
+func ok(status int, body any) answer {
+	return answer{status: status, header: http.Header{}, body: body}
+}
 
 func message(text string) map[string]any {
 	return map[string]any{"message": text, "documentation_url": "https://docs.github.com/rest"}
@@ -84,13 +86,15 @@ func (s *Server) finish(c *call, a *answer) {
 		"X-RateLimit-Reset":     strconv.FormatInt(u.reset.Unix(), 10),
 		"X-RateLimit-Resource":  "core",
 	} {
-		if a.header.Get(name) == "" {
+		if _, decided := a.header[http.CanonicalHeaderKey(name)]; !decided {
 			a.header.Set(name, text)
 		}
 	}
 }
 
-func (a *answer) isJSON() bool { return strings.HasPrefix(a.header.Get("Content-Type"), "application/json") }
+func (a *answer) isJSON() bool {
+	return strings.HasPrefix(a.header.Get("Content-Type"), "application/json")
+}
 
 // encode turns the body into bytes.
 func (a *answer) encode() {

@@ -111,7 +111,9 @@ func (s *Server) createToken(c *call, id string, i Installation) answer {
 	return ok(http.StatusCreated, body)
 }
 
-func permissions() map[string]string { return map[string]string{"contents": "write", "metadata": "read"} }
+func permissions() map[string]string {
+	return map[string]string{"contents": "write", "metadata": "read"}
+}
 
 // installation is the object that GitHub sends.
 func installation(id string, i Installation, now time.Time) map[string]any {

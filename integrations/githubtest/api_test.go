@@ -15,7 +15,9 @@ func TestAppJWT(t *testing.T) {
 	w := start(t, githubtest.Organization(1))
 	now, iss := w.now.Unix(), githubtest.NewApp().ClientID
 	rs256 := `{"alg":"RS256","typ":"JWT"}`
-	claims := func(iat, exp int64, iss string) string { return fmt.Sprintf(`{"iat":%d,"exp":%d,"iss":%q}`, iat, exp, iss) }
+	claims := func(iat, exp int64, iss string) string {
+		return fmt.Sprintf(`{"iat":%d,"exp":%d,"iss":%q}`, iat, exp, iss)
+	}
 	good := w.jwt(rs256, claims(now-300, now+300, iss))
 	for name, c := range map[string]struct {
 		token string

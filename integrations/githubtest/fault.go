@@ -30,7 +30,8 @@ const (
 	JSON = "json"
 	// HTML200 answers 200 with a page.
 	HTML200 = "html_200"
-	// WrongShape200 answers 200 with JSON of another shape than the route's.
+	// WrongShape200 answers 200 with a JSON array where the route has an object, and
+	// the other way round.
 	WrongShape200 = "wrong_shape_200"
 	// TruncatedJSON200 answers 200 with the first half of a JSON object.
 	TruncatedJSON200 = "truncated_json_200"
@@ -95,8 +96,8 @@ type Fault struct {
 	Body json.RawMessage `json:"body,omitempty"`
 	// RetryAfter in seconds, of the kinds that answer 403 and 429 and of Status.
 	RetryAfter *int `json:"retry_after,omitempty"`
-	// ResetIn in seconds, of RateLimitPrimary403; nil means 60. Status, JSON and the
-	// other rate limits send a reset too if it is set.
+	// ResetIn in seconds, of RateLimitPrimary403; nil means 60. The other rate limits
+	// tell when they end only if it is set.
 	ResetIn *int `json:"reset_in,omitempty"`
 }
 
@@ -201,9 +202,9 @@ func (s *Server) takeFault(c *call) (Fault, bool) {
 }
 
 // answer is what an answering fault says. ok is false for an altering one.
-func (f Fault) answer(now time.Time) (a answer, ok bool) {
+func (f Fault) answer(c *call) (a answer, ok bool) {
 	a = answer{status: http.StatusForbidden, header: http.Header{}}
-	f.hints(&a, now)
+	f.hints(&a, c.now)
 	switch f.Kind {
 	case ConnectionRefused, ConnectionReset, NoAnswer, SlowBody:
 		a.status, a.body, a.cut = http.StatusOK, half, f.Kind
@@ -219,7 +220,7 @@ func (f Fault) answer(now time.Time) (a answer, ok bool) {
 	case HTML200:
 		a.status, a.body = http.StatusOK, page("<!DOCTYPE html><html><body><h1>Unicorn!</h1></body></html>")
 	case WrongShape200:
-		a.status, a.body = http.StatusOK, map[string]any{"unexpected": true}
+		a.status, a.body = http.StatusOK, wrongShape(c.route)
 	case TruncatedJSON200:
 		a.status, a.body = http.StatusOK, half
 	case Plain403:
@@ -246,6 +247,14 @@ func (f Fault) answer(now time.Time) (a answer, ok bool) {
 	return a, true
 }
 
+// wrongShape is an array, or an object where an array is due.
+func wrongShape(route pattern) any {
+	if must("GET /repos/{owner}/{name}/branches").overlaps(route) {
+		return map[string]any{"unexpected": true}
+	}
+	return []string{"unexpected"}
+}
+
 // hints sets the headers that tell when to come back.
 func (f Fault) hints(a *answer, now time.Time) {
 	retry, reset := f.RetryAfter, f.ResetIn
@@ -262,8 +271,11 @@ func (f Fault) hints(a *answer, now time.Time) {
 	if retry != nil {
 		a.header.Set("Retry-After", strconv.Itoa(*retry))
 	}
-	if reset != nil {
+	switch {
+	case reset != nil:
 		a.header.Set("X-RateLimit-Reset", strconv.FormatInt(now.Unix()+int64(*reset), 10))
+	case f.Kind == RateLimitSecondary403, f.Kind == RateLimitMessage403, f.Kind == RateLimit429:
+		a.header["X-Ratelimit-Reset"] = nil // sent without
 	}
 }
 

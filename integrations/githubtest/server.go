@@ -181,7 +181,7 @@ func (s *Server) answer(r *http.Request, raw []byte) answer {
 	})
 	var a answer
 	if fault, ok := s.takeFault(c); ok {
-		if a, ok = fault.answer(c.now); ok {
+		if a, ok = fault.answer(c); ok {
 			s.finish(c, &a)
 			return a
 		}

@@ -48,14 +48,14 @@ func TestStateMergesAndRoundTrips(t *testing.T) {
 
 func TestStateRefusesWithThePath(t *testing.T) {
 	for patch, path := range map[string]string{
-		`{"apps":{}}`:                           "apps: unknown member",
-		`{"App":{}}`:                            "App: unknown member",
-		`{"app":{"client_ID":"x"}}`:             "app.client_ID: unknown member",
-		`{"app":{"slug":7}}`:                    "app.slug: want string",
-		`{"users":[]}`:                          "users: want an object",
-		`{"users":{"a":{"id":"1"}}}`:            "users.a.id: want int64",
-		`{"users":{"a":{"id":1,"id":2}}}`:       "users.a.id: given twice",
-		`{"users":{"a":{"installations":[1]}}}`: "users.a.installations: want string",
+		`{"apps":{}}`:                                             "apps: unknown member",
+		`{"App":{}}`:                                              "App: unknown member",
+		`{"app":{"client_ID":"x"}}`:                               "app.client_ID: unknown member",
+		`{"app":{"slug":7}}`:                                      "app.slug: want string",
+		`{"users":[]}`:                                            "users: want an object",
+		`{"users":{"a":{"id":"1"}}}`:                              "users.a.id: want int64",
+		`{"users":{"a":{"id":1,"id":2}}}`:                         "users.a.id: given twice",
+		`{"users":{"a":{"installations":[1]}}}`:                   "users.a.installations: want string",
 		`{"users":{"a":{"installations":["x"]}}}`:                 "users.a.installations[0]",
 		`{"installations":{"012":{}}}`:                            "installations.012: not an installation id",
 		`{"installations":{"1":{"repositories":"many"}}}`:         "installations.1.repositories: want a number or a list",
