@@ -283,7 +283,7 @@ func (f Fault) hints(a *answer, now time.Time) {
 func (f Fault) bodyOr(body any) any {
 	var text string
 	switch {
-	case f.Body == nil:
+	case f.Body == nil || f.Kind == Status && isNull(f.Body):
 		return body
 	case json.Unmarshal(f.Body, &text) == nil && !isNull(f.Body):
 		return page(text)
