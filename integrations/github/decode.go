@@ -2,7 +2,6 @@ package github
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -55,7 +54,7 @@ func (o object) optional(name string) users.Null[string] {
 	if len(text.Value) > maxText {
 		return users.Null[string]{}
 	}
-	return users.Null[string]{Value: strings.ToValidUTF8(text.Value, "\uFFFD"), Valid: text.Valid}
+	return text
 }
 
 // text is a text member, or "".
