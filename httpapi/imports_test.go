@@ -42,7 +42,7 @@ var only = map[string][]string{
 	"modernc.org/sqlite":            {"storage/sqlite"},
 	"html/template":                 {},
 	"text/template":                 {},
-	"github.com/google/uuid":        {"users", "auth", "autonomy", "storage/memory", "storage/internal/sqlstore", "storage/storagetest", "httpapi",
+	"github.com/google/uuid": {"users", "auth", "autonomy", "storage/memory", "storage/internal/sqlstore", "storage/storagetest", "httpapi",
 		"integrations/githubtest"},
 	"github.com/hedgerow-dev/hedgerow/storage/storagetest":     {},
 	"github.com/hedgerow-dev/hedgerow/integrations/githubtest": {},

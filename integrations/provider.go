@@ -26,7 +26,7 @@ type Provider interface {
 	InstallURL(state string) (string, error)
 
 	// Exchange trades the code of a callback for a user token, once: it is never
-	// repeated. An answer without a token is Rejected.
+	// repeated. An answer with an error in place of a token is Rejected.
 	Exchange(ctx context.Context, r ExchangeRequest) (UserToken, error)
 	// RefreshUserToken trades a refresh token for a new pair, once. Final says
 	// that GitHub will never take this token again: the only failure that may

@@ -82,7 +82,7 @@ func TestEveryFaultOfEveryCall(t *testing.T) {
 // expected is what differs between calls: those that want another status than
 // 200, and x/oauth2, which does not tell why an answer has no token.
 func expected(o operation, f githubtest.Fault, want integrations.FailureKind) integrations.FailureKind {
-	answers200 := want == integrations.Incomplete || f.Kind == githubtest.HTML200 || f.Kind == githubtest.TruncatedJSON200
+	answers200 := f.Kind == githubtest.WrongShape200 || f.Kind == githubtest.JSON && o.name == "Uninstall" || f.Kind == githubtest.HTML200 || f.Kind == githubtest.TruncatedJSON200
 	switch {
 	case o.name == "Uninstall" && f.Status == 404:
 		return noFailure
@@ -121,6 +121,8 @@ func TestRateLimitWait(t *testing.T) {
 		{"message only", githubtest.Fault{Kind: githubtest.RateLimitMessage403}, time.Minute},
 		{"secondary", githubtest.Fault{Kind: githubtest.RateLimitSecondary403, RetryAfter: number(33)}, 33 * time.Second},
 		{"primary", githubtest.Fault{Kind: githubtest.RateLimitPrimary403, ResetIn: number(1234)}, 1234 * time.Second},
+		{"primary without message", githubtest.Fault{Kind: githubtest.RateLimitPrimary403, Body: json.RawMessage(`"no"`)}, time.Minute},
+		{"403 with Retry-After", githubtest.Fault{Kind: githubtest.Plain403, RetryAfter: number(9)}, 9 * time.Second},
 		{"reset in the past", githubtest.Fault{Kind: githubtest.RateLimitPrimary403, ResetIn: number(-5)}, time.Second},
 	} {
 		for _, o := range operations() {
@@ -157,14 +159,14 @@ func TestTokenAnswers(t *testing.T) {
 		t.Errorf("odd date: got %+v, %v", got, err)
 	}
 	long := "ghs_" + strings.Repeat("x", 4000)
-	w.fault(githubtest.Fault{Route: mint, Kind: githubtest.JSON, Status: 201, Times: 1,
+	w.fault(githubtest.Fault{Route: mint, Kind: githubtest.JSON, Times: 1,
 		Body: json.RawMessage(`{"token":"` + long + `","expires_at":"2026-03-01T14:00:00+01:00"}`)})
 	got, err := w.MintToken(t.Context(), "12345")
 	if err != nil || string(got.Token) != long || !got.ExpiresAt.Equal(w.now.Add(time.Hour)) || got.RepositorySelection != "" {
 		t.Errorf("long token: %v, expires %s", err, got.ExpiresAt)
 	}
 	for _, token := range []string{`"a b"`, `"a\nb"`, `7`, `""`, `"` + strings.Repeat("x", 20_000) + `"`} {
-		w.fault(githubtest.Fault{Route: mint, Kind: githubtest.JSON, Status: 201, Times: 1, Body: json.RawMessage(`{"expires_at":"x","token":` + token + `}`)})
+		w.fault(githubtest.Fault{Route: mint, Kind: githubtest.JSON, Times: 1, Body: json.RawMessage(`{"expires_at":"x","token":` + token + `}`)})
 		_, err := w.MintToken(t.Context(), "12345")
 		wantKind(t, "token "+token[:min(len(token), 8)], err, integrations.Incomplete)
 	}
@@ -172,6 +174,31 @@ func TestTokenAnswers(t *testing.T) {
 	w.merge(`{"codes":{"code_1":{"user":"octocat"}}}`)
 	_, err = w.Exchange(t.Context(), integrations.ExchangeRequest{Code: "code_1"})
 	wantKind(t, "exchange without token", err, integrations.Unreachable)
+}
+
+// endless is a body without end that counts what was read.
+type endless struct{ read int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	e.read += len(p)
+	return len(p), nil
+}
+
+func (*endless) Close() error { return nil }
+
+func (e *endless) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: e, Request: r}, nil
+}
+
+func TestBodyIsNotReadToTheEnd(t *testing.T) {
+	body := &endless{}
+	w := start(t, acme(), func(c *github.Config) { c.Transport = body })
+	for _, o := range operations() {
+		body.read = 0
+		if err := o.call(t.Context(), w); err == nil || body.read > 5<<20+1 {
+			t.Errorf("%s: %d bytes were read, %v", o.name, body.read, err)
+		}
+	}
 }
 
 // TestFailuresTellNoSecret plants everything secret in answers of every status

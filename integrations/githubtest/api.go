@@ -37,7 +37,7 @@ func (s *Server) asApp(handle func(c *call, id string, i Installation) answer) f
 func (s *Server) asInstallation(handle func(c *call, id string) answer) func(*call) answer {
 	return func(c *call) answer {
 		token, found := s.tokens.installation[c.bearer()]
-		if !found || !c.now.Before(token.expires) {
+		if !found || !c.now.Before(token.expires) || s.state.Installations[token.id].Deleted {
 			return refuse(http.StatusUnauthorized, "Bad credentials")
 		}
 		if s.state.Installations[token.id].Suspended {

@@ -93,6 +93,7 @@ func TestInstallationLife(t *testing.T) {
 	if r := w.do(http.MethodDelete, "/app/installations/12345", "", "Authorization", "Bearer "+jwt); r.status != http.StatusNoContent {
 		t.Errorf("delete: got %d", r.status)
 	}
+	token, _ = w.IssueInstallationToken("12345", 0)
 	if r := create(); see() != 401 || r.status != 404 || !w.State().Installations["12345"].Deleted {
 		t.Errorf("deleted: got %d, create %d", see(), r.status)
 	}

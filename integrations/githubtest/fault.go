@@ -26,7 +26,7 @@ const (
 	SlowBody = "slow_body"
 	// Status answers with Fault.Status, and Fault.Body or a message.
 	Status = "status"
-	// JSON answers with Fault.Body, and Fault.Status or 200.
+	// JSON answers with Fault.Body, and Fault.Status or the one of success.
 	JSON = "json"
 	// HTML200 answers 200 with a page.
 	HTML200 = "html_200"
@@ -80,6 +80,14 @@ var (
 	altering = []string{TokenMissing, ExpiresAtMissing, ExpiresAtOdd, LinkOtherHost, AddBetweenPages}
 )
 
+// refusals are what the kinds that answer 403 say.
+var refusals = map[string]string{
+	Plain403:              "Resource not accessible by integration",
+	RateLimitPrimary403:   "API rate limit exceeded for installation.",
+	RateLimitSecondary403: "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+	RateLimitMessage403:   "You have triggered an abuse detection mechanism.",
+}
+
 // Fault makes a route fail. Its JSON form has the same members in snake_case and
 // the kind as "fault".
 type Fault struct {
@@ -92,7 +100,8 @@ type Fault struct {
 	// Times is how many requests fail; 0 means all until the fault is removed.
 	Times  int `json:"times,omitempty"`
 	Status int `json:"status,omitempty"`
-	// Body of Status and JSON. A JSON string is sent as the text it holds.
+	// Body of Status, JSON and the kinds that answer 403 and 429. A JSON string is
+	// sent as the text it holds. Null means none, but for JSON.
 	Body json.RawMessage `json:"body,omitempty"`
 	// RetryAfter in seconds, of the kinds that answer 403 and 429 and of Status.
 	RetryAfter *int `json:"retry_after,omitempty"`
@@ -212,9 +221,9 @@ func (f Fault) answer(c *call) (a answer, ok bool) {
 		a.status = f.Status
 		a.body = f.bodyOr(message(http.StatusText(f.Status)))
 	case JSON:
-		a.status = http.StatusOK
-		if f.Status != 0 {
-			a.status = f.Status
+		a.status = f.Status
+		if a.status == 0 {
+			a.status = success(c.route)
 		}
 		a.body = f.bodyOr(nil)
 	case HTML200:
@@ -223,16 +232,10 @@ func (f Fault) answer(c *call) (a answer, ok bool) {
 		a.status, a.body = http.StatusOK, wrongShape(c.route)
 	case TruncatedJSON200:
 		a.status, a.body = http.StatusOK, half
-	case Plain403:
-		a.body = message("Resource not accessible by integration")
-	case RateLimitPrimary403:
-		a.body = message("API rate limit exceeded for installation.")
-	case RateLimitSecondary403:
-		a.body = message("You have exceeded a secondary rate limit. Please wait a few minutes before you try again.")
-	case RateLimitMessage403:
-		a.body = message("You have triggered an abuse detection mechanism.")
+	case Plain403, RateLimitPrimary403, RateLimitSecondary403, RateLimitMessage403:
+		a.body = f.bodyOr(message(refusals[f.Kind]))
 	case RateLimit429:
-		a.status, a.body = http.StatusTooManyRequests, message("Too many requests.")
+		a.status, a.body = http.StatusTooManyRequests, f.bodyOr(message("Too many requests."))
 	case HugeBody:
 		a.status, a.body = http.StatusOK, hugeBody()
 	case GzipBomb:
@@ -245,6 +248,14 @@ func (f Fault) answer(c *call) (a answer, ok bool) {
 		return answer{}, false
 	}
 	return a, true
+}
+
+// success is the status of an answer with a body when all is well.
+func success(route pattern) int {
+	if must("POST /app/installations/{id}/access_tokens").overlaps(route) {
+		return http.StatusCreated
+	}
+	return http.StatusOK
 }
 
 // wrongShape is an array, or an object where an array is due.
@@ -283,7 +294,7 @@ func (f Fault) hints(a *answer, now time.Time) {
 func (f Fault) bodyOr(body any) any {
 	var text string
 	switch {
-	case f.Body == nil || f.Kind == Status && isNull(f.Body):
+	case f.Body == nil || f.Kind != JSON && isNull(f.Body):
 		return body
 	case json.Unmarshal(f.Body, &text) == nil && !isNull(f.Body):
 		return page(text)

@@ -32,6 +32,8 @@ type Request struct {
 	// Query and Header are not part of the JSON form.
 	Query  url.Values  `json:"-"`
 	Header http.Header `json:"-"`
+
+	route pattern
 }
 
 // Requests returns what arrived since the last reset, oldest first, faulted
@@ -58,7 +60,7 @@ func (s *Server) Count(route string) (n int) {
 		panic(err)
 	}
 	for _, r := range s.Requests() {
-		if must(r.Route).overlaps(p) {
+		if r.route.overlaps(p) {
 			n++
 		}
 	}

@@ -50,6 +50,9 @@ func TestAuthorizeAndExchange(t *testing.T) {
 	if name(answer) != "" || answer["expires_in"] != float64(28800) || answer["refresh_token_expires_in"] != float64(15897600) || answer["token_type"] != "bearer" {
 		t.Fatalf("exchange: got %v", answer)
 	}
+	if codes := w.State().Codes; len(codes) != 0 {
+		t.Errorf("spent codes are still there: %v", codes)
+	}
 	for label, c := range map[string]struct{ got, want string }{
 		"right":          {exchange(), ""},
 		"spent":          {exchange("code", good), "bad_verification_code"},

@@ -178,6 +178,7 @@ func (s *Server) answer(r *http.Request, raw []byte) answer {
 	c := &call{r: r, now: s.now(), body: parseBody(r, raw), route: pattern{r.Method, strings.Split(path, "/")}}
 	s.requests = append(s.requests, Request{
 		Route: c.route.String(), Credential: c.credential(), Body: c.body, Query: r.URL.Query(), Header: r.Header.Clone(),
+		route: c.route,
 	})
 	var a answer
 	if fault, ok := s.takeFault(c); ok {

@@ -119,7 +119,7 @@ func (s State) clone() State {
 	s.Users, s.Installations = cloneMap(s.Users), cloneMap(s.Installations)
 	s.Branches, s.Codes = cloneMap(s.Branches), cloneMap(s.Codes)
 	for login, u := range s.Users {
-		u.Installations = slices.Clone(u.Installations)
+		u.Installations = append([]string{}, u.Installations...) // [] in JSON, not null
 		s.Users[login] = u
 	}
 	for id, i := range s.Installations {
@@ -131,7 +131,7 @@ func (s State) clone() State {
 		s.Installations[id] = i
 	}
 	for name, b := range s.Branches {
-		b.Names = slices.Clone(b.Names)
+		b.Names = append([]string{}, b.Names...)
 		s.Branches[name] = b
 	}
 	return s
