@@ -99,27 +99,13 @@ type update struct {
 // where a key may not change address or password, and ErrThrottled.
 func (s *Service) UpdateUser(ctx context.Context, p Principal, target users.ID, patch users.Patch, match func(version int64) bool) (users.Secret, error) {
 	up := &update{principal: p, target: target, patch: patch, match: match}
-	if err := s.prove(ctx, up); err != nil {
-		return "", fmt.Errorf("update user: %w", err)
-	}
-	var token users.Secret
-	if up.password != "" && p.Session.ID != uuid.Nil && p.Actor.ID == target {
-		var err error
-		if token, err = s.newToken(); err != nil {
-			return "", fmt.Errorf("update user: %w", err)
+	changed, token, err := s.runUpdate(ctx, up)
+	if errors.Is(err, users.ErrEmailTaken) {
+		if failed := s.record(ctx, up.takenKey(), takenAddresses); failed != nil {
+			err = failed
 		}
 	}
-	var changed users.User
-	err := s.store.UpdateAuth(ctx, func(tx Tx) (err error) {
-		changed, err = s.applyUpdate(ctx, tx, up, token)
-		return err
-	})
 	if err != nil {
-		if errors.Is(err, users.ErrEmailTaken) {
-			if err := s.record(ctx, "taken:"+id(p.Actor.ID), takenAddresses); err != nil {
-				return "", fmt.Errorf("update user: %w", err)
-			}
-		}
 		return "", fmt.Errorf("update user: %w", err)
 	}
 	if up.password != "" {
@@ -128,6 +114,27 @@ func (s *Service) UpdateUser(ctx context.Context, p Principal, target users.ID, 
 	return token, nil
 }
 
+// runUpdate returns the user as changed, and the new secret of the caller's
+// session, if it gets one.
+func (s *Service) runUpdate(ctx context.Context, up *update) (changed users.User, token users.Secret, err error) {
+	if err := s.prove(ctx, up); err != nil {
+		return users.User{}, "", err
+	}
+	if p := up.principal; up.password != "" && p.Session.ID != uuid.Nil && p.Actor.ID == up.target {
+		if token, err = s.newToken(); err != nil {
+			return users.User{}, "", err
+		}
+	}
+	err = s.store.UpdateAuth(ctx, func(tx Tx) (err error) {
+		changed, err = s.applyUpdate(ctx, tx, up, token)
+		return err
+	})
+	return changed, token, err
+}
+
+// takenKey is the log of addresses of others that the caller hit upon.
+func (up *update) takenKey() string { return "taken:" + id(up.principal.Actor.ID) }
+
 // prove does everything about passwords that a transaction is too short for:
 // it demands and checks the current one and hashes the new one.
 func (s *Service) prove(ctx context.Context, up *update) error {
@@ -135,25 +142,16 @@ func (s *Service) prove(ctx context.Context, up *update) error {
 	if err != nil {
 		return err
 	}
-	if up.match != nil && !up.match(u.Version) {
-		return users.ErrStale
+	if err := s.judge(up, u); err != nil {
+		return err
 	}
-	byToken := up.principal.ByToken() && changesIdentity(up.patch, u)
-	if f := up.patch.IsStaff; byToken && f.Set && !f.Null && f.Err == nil {
-		return users.ErrForbidden // before any other rule; see users.Service.Apply
-	}
-	if byToken {
-		if err := s.identityGuard(u); err != nil {
+	if s.asksPassword(up, u) {
+		if err := s.checkCurrent(ctx, u, up); err != nil {
 			return err
-		}
-		if s.config.IdentityChange == WithPassword {
-			if err := s.checkCurrent(ctx, u, up); err != nil {
-				return err
-			}
 		}
 	}
 	if up.patch.Email.Set {
-		if err := s.check(ctx, s.store, "taken:"+id(up.principal.Actor.ID), takenAddresses); err != nil {
+		if err := s.check(ctx, s.store, up.takenKey(), takenAddresses); err != nil {
 			return err
 		}
 	}
@@ -163,11 +161,6 @@ func (s *Service) prove(ctx context.Context, up *update) error {
 	// All fields are judged before the password is, and before any hashing.
 	after, _, err := s.users.Apply(ctx, s.store, up.principal.Actor, u, up.patch)
 	if err != nil {
-		if errors.Is(err, users.ErrEmailTaken) {
-			if err := s.record(ctx, "taken:"+id(up.principal.Actor.ID), takenAddresses); err != nil {
-				return err
-			}
-		}
 		return err
 	}
 	if !up.proven {
@@ -179,6 +172,34 @@ func (s *Service) prove(ctx context.Context, up *update) error {
 	return err
 }
 
+// judge refuses what the caller may not do to the user as stored. It is asked
+// before anything that could tell whether an address is taken, and again inside
+// the transaction, as the user may have changed meanwhile.
+func (s *Service) judge(up *update, u users.User) error {
+	if up.match != nil && !up.match(u.Version) {
+		return users.ErrStale
+	}
+	if err := up.patch.CheckStaff(up.principal.Actor); err != nil {
+		return err
+	}
+	if up.proven && u.PasswordHash != up.checked {
+		return ErrIncorrectPassword // it was changed since it was compared
+	}
+	if !up.principal.ByToken() || !changesIdentity(up.patch, u) {
+		return nil
+	}
+	if s.config.IdentityChange == SessionOnly || s.config.IdentityChange == WithPassword && !u.HasPassword() {
+		return users.ErrForbidden
+	}
+	return nil
+}
+
+// asksPassword reports a change by key or token that needs the current password
+// even if the password stays as it is.
+func (s *Service) asksPassword(up *update, u users.User) bool {
+	return s.config.IdentityChange == WithPassword && up.principal.ByToken() && changesIdentity(up.patch, u)
+}
+
 // changesIdentity reports whether a patch would change address or password, as
 // far as its form allows.
 func changesIdentity(p users.Patch, u users.User) bool {
@@ -187,20 +208,6 @@ func changesIdentity(p users.Patch, u users.User) bool {
 	}
 	email, err := users.CheckEmail(p.Email)
 	return p.Email.Set && err == nil && email != u.Email
-}
-
-// identityGuard comes before anything that could tell whether an address is
-// taken.
-func (s *Service) identityGuard(u users.User) error {
-	switch s.config.IdentityChange {
-	case SessionOnly:
-		return users.ErrForbidden
-	case WithPassword:
-		if !u.HasPassword() {
-			return users.ErrForbidden
-		}
-	}
-	return nil
 }
 
 // checkCurrent compares the current password, when the account has one, and
@@ -251,20 +258,11 @@ func (s *Service) applyUpdate(ctx context.Context, tx Tx, up *update, token user
 	if err != nil {
 		return users.User{}, err
 	}
-	if up.match != nil && !up.match(before.Version) {
-		return users.User{}, users.ErrStale
+	if err := s.judge(up, before); err != nil {
+		return users.User{}, err
 	}
-	if up.proven && before.PasswordHash != up.checked {
-		return users.User{}, ErrIncorrectPassword // it was changed since it was compared
-	}
-	if up.principal.ByToken() && changesIdentity(up.patch, before) {
-		// The user may have changed since prove judged the same patch.
-		if err := s.identityGuard(before); err != nil {
-			return users.User{}, err
-		}
-		if s.config.IdentityChange == WithPassword && !up.proven {
-			return users.User{}, ErrCurrentPassword
-		}
+	if !up.proven && s.asksPassword(up, before) {
+		return users.User{}, ErrCurrentPassword
 	}
 	u, fields, err := s.users.Apply(ctx, tx, up.principal.Actor, before, up.patch)
 	if err != nil {

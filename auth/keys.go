@@ -144,7 +144,12 @@ func (s *Service) SaveAPIKey(ctx context.Context, k APIKey, value users.Secret) 
 	k.Hash, k.Mask = hashOf(value), mask(value)
 	setDefault(&k.ID, fresh.ID)
 	setDefault(&k.CreatedAt, fresh.CreatedAt)
-	err = s.store.UpdateAuth(ctx, func(tx Tx) error { return tx.SaveAPIKey(ctx, k) })
+	err = s.store.UpdateAuth(ctx, func(tx Tx) error {
+		if err := tx.SaveAPIKey(ctx, k); err != nil {
+			return err
+		}
+		return tx.AddEvent(ctx, s.users.Event(users.Actor{Credential: users.ByHost}, k.UserID, "API key saved"))
+	})
 	if err != nil {
 		return APIKey{}, fmt.Errorf("save API key: %w", err)
 	}

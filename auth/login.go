@@ -195,7 +195,12 @@ func (s *Service) StartSession(ctx context.Context, user users.ID, o StartOption
 	session.SecondFactor = o.SecondFactor
 	session.CreatedAt = session.CreatedAt.Add(-o.Age)
 	session.ExpiresAt = session.ExpiresAt.Add(-o.Age)
-	err = s.store.UpdateAuth(ctx, func(tx Tx) error { return s.addSession(ctx, tx, session) })
+	err = s.store.UpdateAuth(ctx, func(tx Tx) error {
+		if err := s.addSession(ctx, tx, session); err != nil {
+			return err
+		}
+		return tx.AddEvent(ctx, s.users.Event(users.Actor{Credential: users.ByHost}, user, "session started"))
+	})
 	if err != nil {
 		return "", fmt.Errorf("start session: %w", err)
 	}

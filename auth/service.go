@@ -239,10 +239,22 @@ func (s *Service) expired(at time.Time) bool { return !at.IsZero() && !s.now().B
 // session has not passed. Users who sign in elsewhere are exempt, and so are
 // keys and tokens (contract section 2.1).
 func (s *Service) Check2FA(ctx context.Context, p Principal) error {
-	if !p.BySession() || p.User.CurrentOrganization == uuid.Nil {
+	if !p.BySession() {
 		return nil
 	}
-	o, err := s.store.Organization(ctx, p.User.CurrentOrganization)
+	current := p.User.CurrentOrganization
+	if current == uuid.Nil {
+		// The first one becomes current with the next read (contract section 7.4).
+		ms, err := s.store.Memberships(ctx, p.Actor.ID)
+		if err != nil {
+			return fmt.Errorf("read memberships: %w", err)
+		}
+		if len(ms) == 0 {
+			return nil
+		}
+		current = ms[0].OrganizationID
+	}
+	o, err := s.store.Organization(ctx, current)
 	if errors.Is(err, users.ErrNotFound) {
 		return nil
 	} else if err != nil {
@@ -273,7 +285,12 @@ func (s *Service) SaveOAuthToken(ctx context.Context, value users.Secret, t OAut
 	t = t.Clone()
 	t.Hash = hashOf(value)
 	setDefault(&t.CreatedAt, s.now())
-	err := s.store.UpdateAuth(ctx, func(tx Tx) error { return tx.SaveOAuthToken(ctx, t) })
+	err := s.store.UpdateAuth(ctx, func(tx Tx) error {
+		if err := tx.SaveOAuthToken(ctx, t); err != nil {
+			return err
+		}
+		return tx.AddEvent(ctx, s.users.Event(users.Actor{Credential: users.ByHost}, t.UserID, "OAuth token saved"))
+	})
 	if err != nil {
 		return fmt.Errorf("save OAuth token: %w", err)
 	}
@@ -283,7 +300,16 @@ func (s *Service) SaveOAuthToken(ctx context.Context, value users.Secret, t OAut
 // RevokeOAuthToken ends an access token. It returns ErrNotFound of package
 // users if there is none.
 func (s *Service) RevokeOAuthToken(ctx context.Context, value users.Secret) error {
-	err := s.store.UpdateAuth(ctx, func(tx Tx) error { return tx.DeleteOAuthToken(ctx, hashOf(value)) })
+	err := s.store.UpdateAuth(ctx, func(tx Tx) error {
+		t, _, err := tx.OAuthTokenByHash(ctx, hashOf(value))
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteOAuthToken(ctx, t.Hash); err != nil {
+			return err
+		}
+		return tx.AddEvent(ctx, s.users.Event(users.Actor{Credential: users.ByHost}, t.UserID, "OAuth token revoked"))
+	})
 	if err != nil {
 		return fmt.Errorf("revoke OAuth token: %w", err)
 	}

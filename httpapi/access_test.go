@@ -278,31 +278,11 @@ func (m *matrix) send(method, slash string, row accessRow, caller, target string
 	if r.status != want {
 		t.Errorf("%s: got %d, want %d; body %s", name, r.status, want, r.raw)
 	}
-	checkAnswer(t, name, method, r)
 	if r.status >= 400 && (strings.Contains(r.raw, "bob") || strings.Contains(r.raw, "gone")) {
 		t.Errorf("%s: the refusal tells about somebody: %s", name, r.raw)
 	}
 	if changes := row.method == "DELETE" || strings.HasSuffix(row.path, "/roll") || strings.HasSuffix(row.path, "logout"); r.status < 400 && changes {
 		m.people = nil
-	}
-}
-
-// checkAnswer applies what holds for every answer.
-func checkAnswer(t *testing.T, name, method string, r reply) {
-	t.Helper()
-	if (r.status == 401) != (r.header.Get("WWW-Authenticate") == "Session") {
-		t.Errorf("%s: status %d with WWW-Authenticate %q", name, r.status, r.header.Get("WWW-Authenticate"))
-	}
-	if r.status == 204 && (r.raw != "" || r.header.Get("Content-Type") != "") {
-		t.Errorf("%s: 204 with content type %q and body %q", name, r.header.Get("Content-Type"), r.raw)
-	}
-	if method == "HEAD" && r.raw != "" {
-		t.Errorf("%s: HEAD has a body", name)
-	}
-	if r.status >= 400 && method != "HEAD" {
-		if err := envelope(r.raw); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }
 

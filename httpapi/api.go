@@ -66,6 +66,7 @@ const (
 	maxPage     = 500 // design limit
 	maxBody     = 1 << 20
 	maxRequest  = 15 * time.Second // one handler, R63
+	maxRead     = 30 * time.Second // until a body has arrived, R63
 )
 
 // API is the HTTP face of a Storage: an http.Handler, safe for concurrent use.

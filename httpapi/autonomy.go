@@ -12,11 +12,7 @@ import (
 // getAutonomy answers 404 without a body if the user has no record: unlike the
 // 404 of a user that does not exist, that is a state and no error.
 func (a *API) getAutonomy(c *call) (answer, error) {
-	id, err := a.users.ResolveAny(c.Context(), c.actor(), c.PathValue("user"))
-	if err != nil {
-		return answer{}, err
-	}
-	config, err := a.autonomy.Config(c.Context(), id)
+	config, err := a.autonomy.Config(c.Context(), c.target)
 	if errors.Is(err, autonomy.ErrNoConfig) {
 		return answer{status: http.StatusNotFound}, nil
 	} else if err != nil {
@@ -26,10 +22,6 @@ func (a *API) getAutonomy(c *call) (answer, error) {
 }
 
 func (a *API) saveAutonomy(c *call) (answer, error) {
-	id, err := a.users.ResolveAny(c.Context(), c.actor(), c.PathValue("user"))
-	if err != nil {
-		return answer{}, err
-	}
 	if err := c.body.object(); err != nil {
 		return answer{}, err
 	}
@@ -37,7 +29,7 @@ func (a *API) saveAutonomy(c *call) (answer, error) {
 		text, ok := unquote(v)
 		return autonomy.Priority(text), ok
 	})}
-	config, err := a.autonomy.Save(c.Context(), c.actor(), id, patch)
+	config, err := a.autonomy.Save(c.Context(), c.actor(), c.target, patch)
 	if err != nil {
 		return answer{}, err
 	}
@@ -45,11 +37,7 @@ func (a *API) saveAutonomy(c *call) (answer, error) {
 }
 
 func (a *API) deleteAutonomy(c *call) (answer, error) {
-	id, err := a.users.ResolveAny(c.Context(), c.actor(), c.PathValue("user"))
-	if err != nil {
-		return answer{}, err
-	}
-	if err := a.autonomy.Delete(c.Context(), c.actor(), id); err != nil {
+	if err := a.autonomy.Delete(c.Context(), c.actor(), c.target); err != nil {
 		return answer{}, err
 	}
 	return answer{status: http.StatusNoContent}, nil

@@ -25,9 +25,6 @@ const (
 type body struct {
 	value   jsontext.Value            // nil if there was no body
 	members map[string]jsontext.Value // of value, if it is an object
-	// err is why the body could not be read. Where the user comes first (see
-	// route.bodyFirst) the handler reports it, by object or by itself.
-	err error
 }
 
 // has reports whether a member was sent, whatever its value.
@@ -36,11 +33,8 @@ func (b body) has(name string) bool {
 	return ok
 }
 
-// object returns err, or errNoObject if there is a body that is not an object.
+// object returns errNoObject if there is a body that is not an object.
 func (b body) object() error {
-	if b.err != nil {
-		return b.err
-	}
 	if b.value != nil && b.value.Kind() != '{' {
 		return errNoObject
 	}

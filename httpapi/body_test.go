@@ -31,7 +31,7 @@ func members(n int) string {
 // nested is n arrays in each other.
 func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 
-func TestBodyNotJSON(t *testing.T) {
+func bodyNotJSON(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		alice := e.user("alice")
 		fresh, key := e.session(alice, 0), e.key(alice, "*")
@@ -104,7 +104,7 @@ func TestBodyNotJSON(t *testing.T) {
 	})
 }
 
-func TestBodyAtTheLimits(t *testing.T) {
+func bodyAtTheLimits(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		alice := e.user("alice")
 		key := e.key(alice, "*")
@@ -124,7 +124,7 @@ func TestBodyAtTheLimits(t *testing.T) {
 	})
 }
 
-func TestBodyNamesMatchByteForByte(t *testing.T) {
+func bodyNamesMatchByteForByte(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		key, fresh := e.key(e.user("alice"), "*"), e.session(e.user("bob"), 0)
 		for _, body := range []string{
@@ -142,7 +142,7 @@ func TestBodyNamesMatchByteForByte(t *testing.T) {
 	})
 }
 
-func TestBodyTooLarge(t *testing.T) {
+func bodyTooLarge(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		key := e.key(e.user("alice"), "*")
 		const frame = `{"first_name":"Big","x":""}`
@@ -175,7 +175,7 @@ func TestBodyLimitCanBeLower(t *testing.T) {
 	})
 }
 
-func TestBodyMedia(t *testing.T) {
+func bodyMedia(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		key := e.key(e.user("alice"), "*")
 		i := 0
@@ -221,7 +221,7 @@ func TestBodyMedia(t *testing.T) {
 	})
 }
 
-func TestBodyEmpty(t *testing.T) {
+func bodyEmpty(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		alice := e.user("alice")
 		key, fresh := e.key(alice, "*"), e.session(alice, 0)

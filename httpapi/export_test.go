@@ -11,3 +11,28 @@ func Routes(a *API) [][2]string {
 	}
 	return pairs
 }
+
+// Callers says who may call each route, by method and path: "anyone", "session",
+// or "session or bearer" with the scope. The rows that stand for all other
+// methods of a path have the method "*" and "".
+func Callers(a *API) map[[2]string]string {
+	callers := map[[2]string]string{}
+	for _, rt := range a.routes() {
+		who := "nobody"
+		switch {
+		case rt.method == other:
+			who = ""
+		case rt.access == anyone:
+			who = "anyone"
+		case rt.access == sessionOnly, rt.access == sessionBlind:
+			who = "session"
+		case rt.access == sessionOrKey:
+			who = "session or bearer " + rt.scope
+		}
+		callers[[2]string{rt.method, rt.path}] = who
+	}
+	return callers
+}
+
+// BasePath is the path that the API is mounted under.
+func BasePath(a *API) string { return a.config.BasePath }

@@ -13,6 +13,7 @@ import (
 type call struct {
 	*http.Request
 	principal auth.Principal
+	target    users.ID // the user that the path names
 	body      body
 	header    http.Header // of the answer
 }
@@ -72,12 +73,10 @@ func (a *API) run(w http.ResponseWriter, res *resource, c *call) (answer, error)
 	if err := rt.admit(c.principal); err != nil {
 		return answer{}, err
 	}
-	if rt.handler != nil && !safeMethod(c.Method) && c.Method != http.MethodDelete {
-		b, err := readBody(w, c.Request, a.config.MaxBody)
-		if err != nil && rt.bodyFirst() {
+	if rt.bodyFirst() {
+		if err := a.readBody(w, rt, c); err != nil {
 			return answer{}, err
 		}
-		c.body, c.body.err = b, err
 	}
 	if err := a.checkFresh(rt, c); err != nil {
 		return answer{}, err
@@ -92,7 +91,37 @@ func (a *API) run(w http.ResponseWriter, res *resource, c *call) (answer, error)
 		c.header.Set("Allow", res.allow())
 		return answer{body: metadata(rt)}, nil
 	}
+	if err := a.findTarget(rt, c); err != nil {
+		return answer{}, err
+	}
+	if !rt.bodyFirst() {
+		if err := a.readBody(w, rt, c); err != nil {
+			return answer{}, err
+		}
+	}
 	return rt.handler(c)
+}
+
+// findTarget applies the target column.
+func (a *API) findTarget(rt route, c *call) (err error) {
+	segment := c.PathValue("user")
+	switch rt.target {
+	case byUUID:
+		c.target, err = a.users.Resolve(c.Context(), c.actor(), segment)
+	case ownOnly:
+		c.target, err = a.users.ResolveSelf(c.actor(), segment)
+	case byAnyID:
+		c.target, err = a.users.ResolveAny(c.Context(), c.actor(), segment)
+	}
+	return err
+}
+
+// readBody reads the body of a request that may have one.
+func (a *API) readBody(w http.ResponseWriter, rt route, c *call) (err error) {
+	if rt.handler != nil && !safeMethod(c.Method) && c.Method != http.MethodDelete {
+		c.body, err = readBody(w, c.Request, a.config.MaxBody)
+	}
+	return err
 }
 
 // identify finds the caller and applies the organization's demand for a second
@@ -118,12 +147,9 @@ func (a *API) identify(rt route, c *call) error {
 	return a.auth.Check2FA(c.Context(), p)
 }
 
-// bodyFirst reports a route that refuses an unreadable body before its handler
-// runs: there is no user to find first (contract section 1.2), or a check needs
-// the body.
-func (rt route) bodyFirst() bool {
-	return !strings.Contains(rt.path, "{user}") || rt.fresh == freshOnly || rt.limit == byCredential
-}
+// bodyFirst reports a route with a check that looks at the body, so that an
+// unreadable one is refused there.
+func (rt route) bodyFirst() bool { return rt.fresh == freshOnly || rt.limit == byCredential }
 
 // checkFresh applies the freshness column.
 func (a *API) checkFresh(rt route, c *call) error {

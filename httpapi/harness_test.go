@@ -53,17 +53,7 @@ func each(t *testing.T, configure func(*httpapi.Config), fn func(t *testing.T, e
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := &env{t: t, store: open(t), time: time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)}
-			config := httpapi.Config{PublicURL: "https://app.example.com", EncryptionKeys: encryptionKeys, Now: e.now, Auth: auth.Config{PasswordCost: cheap},
-				Dashboards: users.DashboardMap{1: 1, 2: 2}}
-			if configure != nil {
-				configure(&config)
-			}
-			e.box, _ = config.Auth.Mailer.(*mailbox)
-			var err error
-			if e.api, err = httpapi.New(e.store, config); err != nil {
-				t.Fatalf("httpapi.New: %v", err)
-			}
+			e := newEnv(t, open(t), configure)
 			t.Cleanup(func() {
 				// The test's own context is done by now.
 				if err := e.api.Auth().Flush(context.Background()); err != nil {
@@ -76,6 +66,23 @@ func each(t *testing.T, configure func(*httpapi.Config), fn func(t *testing.T, e
 			fn(t, e)
 		})
 	}
+}
+
+// newEnv puts an API on a store. configure may be nil.
+func newEnv(t *testing.T, store storage.Storage, configure func(*httpapi.Config)) *env {
+	t.Helper()
+	e := &env{t: t, store: store, time: time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)}
+	config := httpapi.Config{PublicURL: "https://app.example.com", EncryptionKeys: encryptionKeys, Now: e.now, Auth: auth.Config{PasswordCost: cheap},
+		Dashboards: users.DashboardMap{1: 1, 2: 2}}
+	if configure != nil {
+		configure(&config)
+	}
+	e.box, _ = config.Auth.Mailer.(*mailbox)
+	var err error
+	if e.api, err = httpapi.New(e.store, config); err != nil {
+		t.Fatalf("httpapi.New: %v", err)
+	}
+	return e
 }
 
 func (e *env) now() time.Time {
@@ -173,7 +180,8 @@ type reply struct {
 	raw    string
 }
 
-// do sends a request. A body that is not "" is sent as JSON.
+// do sends a request and holds it and its answer to the OpenAPI document. A body
+// that is not "" is sent as JSON.
 func (e *env) do(method, path, body string, options ...option) reply {
 	e.t.Helper()
 	r := httptest.NewRequest(method, "http://internal.example"+path, strings.NewReader(body))
@@ -185,6 +193,7 @@ func (e *env) do(method, path, body string, options ...option) reply {
 	}
 	w := httptest.NewRecorder()
 	e.api.ServeHTTP(w, r)
+	checkDocumented(e.t, e.api, exchanged(r, []byte(body), w))
 	return reply{e.t, method + " " + path + " " + body, w.Code, w.Header(), w.Body.String()}
 }
 
@@ -223,6 +232,18 @@ func (r reply) refused(status int, typ, code, attr string) {
 func (r reply) invalid(code, attr string) {
 	r.t.Helper()
 	r.refused(http.StatusBadRequest, "validation_error", code, attr)
+}
+
+// denied is refused for a 403 permission_denied.
+func (r reply) denied() {
+	r.t.Helper()
+	r.refused(http.StatusForbidden, "authentication_error", "permission_denied", "")
+}
+
+// nobody is refused for a 401 with this code.
+func (r reply) nobody(code string) {
+	r.t.Helper()
+	r.refused(http.StatusUnauthorized, "authentication_error", code, "")
 }
 
 // json decodes the body.

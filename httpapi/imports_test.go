@@ -40,6 +40,8 @@ var only = map[string][]string{
 	"github.com/jmoiron/sqlx":       {"storage/internal/sqlstore", "storage/sqlite"},
 	"github.com/pressly/goose":      {"storage/internal/sqlstore", "storage/sqlite"},
 	"modernc.org/sqlite":            {"storage/sqlite"},
+	"github.com/getkin/kin-openapi": {},
+	"github.com/santhosh-tekuri":    {},
 	"html/template":                 {},
 	"text/template":                 {},
 	"github.com/google/uuid": {"users", "auth", "autonomy", "storage/memory", "storage/internal/sqlstore", "storage/storagetest", "httpapi",

@@ -40,6 +40,17 @@ type Authenticator interface {
 	Authenticate(r *http.Request) (Login, error)
 }
 
+// limitBody bounds how slowly a body may arrive (R63), unless the server of the
+// host already does. It is about the socket, so it goes by the real clock.
+func limitBody(w http.ResponseWriter, r *http.Request) {
+	if s, ok := r.Context().Value(http.ServerContextKey).(*http.Server); r.ContentLength == 0 || ok && s.ReadTimeout > 0 && s.ReadTimeout <= maxRead {
+		return
+	}
+	// A writer without deadlines has no socket, or one that is not ours to limit.
+	// The server clears the deadline before the next request.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(maxRead))
+}
+
 // guard surrounds every request: headers, a deadline, and an end to panics.
 func (a *API) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -51,6 +62,7 @@ func (a *API) guard(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set(requestIDHeader, requestID(r))
+		limitBody(w, r)
 		ctx, cancel := context.WithTimeout(r.Context(), maxRequest)
 		defer cancel()
 		r = r.WithContext(ctx)

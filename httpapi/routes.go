@@ -37,6 +37,17 @@ const (
 	onboardingSkip       // every request
 )
 
+// target says whom the segment {user} may name. It is found before the body is
+// judged (contract section 1.2).
+type target int
+
+const (
+	noTarget target = iota // there is no such segment
+	byUUID                 // users.Service.Resolve
+	byAnyID                // users.Service.ResolveAny
+	ownOnly                // users.Service.ResolveSelf
+)
+
 // route is one line of the API.
 type route struct {
 	method string
@@ -45,6 +56,7 @@ type route struct {
 	scope  string // for sessionOrKey
 	fresh  freshness
 	limit  limit
+	target target
 	// exempt from an organization's demand for a second factor when the target
 	// is @me.
 	exempt  bool
@@ -68,34 +80,34 @@ func (a *API) routes() []route {
 		keys     = "/api/personal_api_keys"
 	)
 	return []route{
-		{get, "/api/users", sessionOrKey, "user:read", anyAge, unlimited, false, a.listUsers},
-		{get, user, sessionOrKey, "user:read", anyAge, unlimited, true, a.getUser},
-		{patch, user, sessionOrKey, "user:write", freshOnly, byCredential, true, a.patchUser},
-		{put, user, sessionOrKey, "user:write", freshOnly, byCredential, true, a.putUser},
-		{del, user, sessionBlind, "", fresh, unlimited, true, a.deleteUser},
-		{get, user + "/github_login", sessionOrKey, "user:read", anyAge, unlimited, false, a.githubLogin},
-		{get, user + "/hedgehog_config", sessionOrKey, "user:read", anyAge, unlimited, false, a.getHedgehog},
-		{patch, user + "/hedgehog_config", sessionOrKey, "user:write", anyAge, unlimited, false, a.patchHedgehog},
-		{post, user + "/scene_personalisation", sessionOnly, "", anyAge, byCredential, false, a.personalise},
-		{post, user + "/credentials_review_complete", sessionBlind, "", fresh, byCredential, false, a.completeReview},
-		{post, user + "/onboarding/skip", sessionOnly, "", fresh, onboardingSkip, false, a.skipOnboarding},
-		{patch, user + "/product_intro_seen", sessionOrKey, "user:write", anyAge, byCredential, false, a.seeIntro},
+		{get, "/api/users", sessionOrKey, "user:read", anyAge, unlimited, noTarget, false, a.listUsers},
+		{get, user, sessionOrKey, "user:read", anyAge, unlimited, byUUID, true, a.getUser},
+		{patch, user, sessionOrKey, "user:write", freshOnly, byCredential, byUUID, true, a.patchUser},
+		{put, user, sessionOrKey, "user:write", freshOnly, byCredential, byUUID, true, a.putUser},
+		{del, user, sessionBlind, "", fresh, unlimited, byUUID, true, a.deleteUser},
+		{get, user + "/github_login", sessionOrKey, "user:read", anyAge, unlimited, byUUID, false, a.githubLogin},
+		{get, user + "/hedgehog_config", sessionOrKey, "user:read", anyAge, unlimited, byUUID, false, a.getHedgehog},
+		{patch, user + "/hedgehog_config", sessionOrKey, "user:write", anyAge, unlimited, byUUID, false, a.patchHedgehog},
+		{post, user + "/scene_personalisation", sessionOnly, "", anyAge, byCredential, byUUID, false, a.personalise},
+		{post, user + "/credentials_review_complete", sessionBlind, "", fresh, byCredential, ownOnly, false, a.completeReview},
+		{post, user + "/onboarding/skip", sessionOnly, "", fresh, onboardingSkip, byUUID, false, a.skipOnboarding},
+		{patch, user + "/product_intro_seen", sessionOrKey, "user:write", anyAge, byCredential, byUUID, false, a.seeIntro},
 
-		{get, autonomy, sessionOrKey, "user:write", anyAge, unlimited, false, a.getAutonomy},
-		{post, autonomy, sessionOrKey, "user:write", anyAge, unlimited, false, a.saveAutonomy},
-		{del, autonomy, sessionOrKey, "user:write", anyAge, unlimited, false, a.deleteAutonomy},
-		{other, autonomy, sessionOrKey, "user:write", anyAge, unlimited, false, nil},
+		{get, autonomy, sessionOrKey, "user:write", anyAge, unlimited, byAnyID, false, a.getAutonomy},
+		{post, autonomy, sessionOrKey, "user:write", anyAge, unlimited, byAnyID, false, a.saveAutonomy},
+		{del, autonomy, sessionOrKey, "user:write", anyAge, unlimited, byAnyID, false, a.deleteAutonomy},
+		{other, autonomy, sessionOrKey, "user:write", anyAge, unlimited, noTarget, false, nil},
 
-		{get, keys, sessionOnly, "", anyAge, unlimited, false, a.listKeys},
-		{post, keys, sessionOnly, "", fresh, unlimited, false, a.createKey},
-		{get, keys + "/{key}", sessionOrKey, "", anyAge, unlimited, false, a.getKey},
-		{patch, keys + "/{key}", sessionOnly, "", fresh, unlimited, false, a.patchKey},
-		{del, keys + "/{key}", sessionOnly, "", fresh, unlimited, false, a.deleteKey},
-		{post, keys + "/{key}/roll", sessionOnly, "", fresh, unlimited, false, a.rollKey},
+		{get, keys, sessionOnly, "", anyAge, unlimited, noTarget, false, a.listKeys},
+		{post, keys, sessionOnly, "", fresh, unlimited, noTarget, false, a.createKey},
+		{get, keys + "/{key}", sessionOrKey, "", anyAge, unlimited, noTarget, false, a.getKey},
+		{patch, keys + "/{key}", sessionOnly, "", fresh, unlimited, noTarget, false, a.patchKey},
+		{del, keys + "/{key}", sessionOnly, "", fresh, unlimited, noTarget, false, a.deleteKey},
+		{post, keys + "/{key}/roll", sessionOnly, "", fresh, unlimited, noTarget, false, a.rollKey},
 
-		{post, "/api/login", anyone, "", anyAge, unlimited, true, a.login},
-		{post, "/logout", anyone, "", anyAge, unlimited, true, a.logout},
-		{post, "/api/logout", anyone, "", anyAge, unlimited, true, a.logout},
+		{post, "/api/login", anyone, "", anyAge, unlimited, noTarget, true, a.login},
+		{post, "/logout", anyone, "", anyAge, unlimited, noTarget, true, a.logout},
+		{post, "/api/logout", anyone, "", anyAge, unlimited, noTarget, true, a.logout},
 	}
 }
 

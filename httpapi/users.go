@@ -92,26 +92,15 @@ func count(s string) int {
 	return n
 }
 
-// target is the user that the path names.
-func (a *API) target(c *call) (users.ID, error) {
-	return a.users.Resolve(c.Context(), c.actor(), c.PathValue("user"))
-}
+func (a *API) getUser(c *call) (answer, error) { return a.showUser(c) }
 
-func (a *API) getUser(c *call) (answer, error) {
-	id, err := a.target(c)
+// showUser answers with the object of the target and its version.
+func (a *API) showUser(c *call) (answer, error) {
+	v, err := a.users.View(c.Context(), c.actor(), c.target)
 	if err != nil {
 		return answer{}, err
 	}
-	return a.showUser(c, id)
-}
-
-// showUser answers with the user object and its version.
-func (a *API) showUser(c *call, id users.ID) (answer, error) {
-	v, err := a.users.View(c.Context(), c.actor(), id)
-	if err != nil {
-		return answer{}, err
-	}
-	c.header.Set("ETag", etag(id, v.User.Version))
+	c.header.Set("ETag", etag(v.User.ID, v.User.Version))
 	j := jsonWriter{buf: make([]byte, 0, 4096)}
 	a.writeUser(&j, c, v)
 	return answer{body: j.bytes()}, nil
@@ -148,21 +137,17 @@ func (a *API) putUser(c *call) (answer, error) {
 }
 
 func (a *API) updateUser(c *call, p users.Patch) (answer, error) {
-	id, err := a.target(c)
-	if err != nil {
-		return answer{}, err
-	}
 	if err := c.body.object(); err != nil {
 		return answer{}, err
 	}
-	token, err := a.auth.UpdateUser(c.Context(), c.principal, id, p, matcher(c.Header, id))
+	token, err := a.auth.UpdateUser(c.Context(), c.principal, c.target, p, matcher(c.Header, c.target))
 	if err != nil {
 		return answer{}, err
 	}
 	if token != "" {
 		a.setCookie(c.header, token)
 	}
-	return a.showUser(c, id)
+	return a.showUser(c)
 }
 
 func userPatch(b body) users.Patch {
@@ -191,25 +176,17 @@ func userPatch(b body) users.Patch {
 }
 
 func (a *API) deleteUser(c *call) (answer, error) {
-	id, err := a.target(c)
-	if err != nil {
+	if err := a.users.Delete(c.Context(), c.actor(), c.target); err != nil {
 		return answer{}, err
 	}
-	if err := a.users.Delete(c.Context(), c.actor(), id); err != nil {
-		return answer{}, err
-	}
-	if id == c.actor().ID {
+	if c.target == c.actor().ID {
 		a.setCookie(c.header, "")
 	}
 	return answer{status: http.StatusNoContent}, nil
 }
 
 func (a *API) githubLogin(c *call) (answer, error) {
-	id, err := a.target(c)
-	if err != nil {
-		return answer{}, err
-	}
-	login, err := a.users.GitHubLogin(c.Context(), id)
+	login, err := a.users.GitHubLogin(c.Context(), c.target)
 	if err != nil {
 		return answer{}, err
 	}
@@ -221,11 +198,7 @@ func (a *API) githubLogin(c *call) (answer, error) {
 }
 
 func (a *API) getHedgehog(c *call) (answer, error) {
-	id, err := a.target(c)
-	if err != nil {
-		return answer{}, err
-	}
-	v, err := a.users.HedgehogConfig(c.Context(), id)
+	v, err := a.users.HedgehogConfig(c.Context(), c.target)
 	if err != nil {
 		return answer{}, err
 	}
@@ -245,13 +218,6 @@ func orEmptyObject(v users.JSON) []byte {
 }
 
 func (a *API) patchHedgehog(c *call) (answer, error) {
-	id, err := a.target(c)
-	if err != nil {
-		return answer{}, err
-	}
-	if c.body.err != nil {
-		return answer{}, c.body.err
-	}
 	if c.body.value == nil {
 		return answer{}, errParse
 	}
@@ -262,7 +228,7 @@ func (a *API) patchHedgehog(c *call) (answer, error) {
 	if v == "null" {
 		v = ""
 	}
-	stored, err := a.users.SetHedgehogConfig(c.Context(), c.actor(), id, v)
+	stored, err := a.users.SetHedgehogConfig(c.Context(), c.actor(), c.target, v)
 	if err != nil {
 		return answer{}, err
 	}
@@ -273,17 +239,13 @@ func (a *API) patchHedgehog(c *call) (answer, error) {
 }
 
 func (a *API) personalise(c *call) (answer, error) {
-	id, err := a.target(c)
-	if err != nil {
-		return answer{}, err
-	}
 	if err := c.body.object(); err != nil {
 		return answer{}, err
 	}
-	if err := a.users.Personalise(c.Context(), c.actor(), id, c.body.text("scene"), c.body.dashboard()); err != nil {
+	if err := a.users.Personalise(c.Context(), c.actor(), c.target, c.body.text("scene"), c.body.dashboard()); err != nil {
 		return answer{}, err
 	}
-	return a.showUser(c, id)
+	return a.showUser(c)
 }
 
 // dashboard reads the id of a dashboard, whose errors have codes of their own.
@@ -302,39 +264,27 @@ func (b body) dashboard() users.Field[int64] {
 }
 
 func (a *API) completeReview(c *call) (answer, error) {
-	id, err := a.users.ResolveSelf(c.actor(), c.PathValue("user"))
-	if err != nil {
-		return answer{}, err
-	}
-	if err := a.users.CompleteCredentialsReview(c.Context(), c.actor(), id); err != nil {
+	if err := a.users.CompleteCredentialsReview(c.Context(), c.actor(), c.target); err != nil {
 		return answer{}, err
 	}
 	return answer{status: http.StatusNoContent}, nil
 }
 
 func (a *API) skipOnboarding(c *call) (answer, error) {
-	id, err := a.target(c)
-	if err != nil {
-		return answer{}, err
-	}
 	if err := c.body.object(); err != nil {
 		return answer{}, err
 	}
-	if err := a.users.SkipOnboarding(c.Context(), c.actor(), id, c.body.string("reason"), c.body.text("step_at_skip")); err != nil {
+	if err := a.users.SkipOnboarding(c.Context(), c.actor(), c.target, c.body.string("reason"), c.body.text("step_at_skip")); err != nil {
 		return answer{}, err
 	}
-	return a.showUser(c, id)
+	return a.showUser(c)
 }
 
 func (a *API) seeIntro(c *call) (answer, error) {
-	id, err := a.target(c)
-	if err != nil {
-		return answer{}, err
-	}
 	if err := c.body.object(); err != nil {
 		return answer{}, err
 	}
-	intros, err := a.users.SeeProductIntro(c.Context(), c.actor(), id, c.body.text("product_key"), c.body.flag("seen"))
+	intros, err := a.users.SeeProductIntro(c.Context(), c.actor(), c.target, c.body.text("product_key"), c.body.flag("seen"))
 	if err != nil {
 		return answer{}, err
 	}

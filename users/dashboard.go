@@ -47,26 +47,17 @@ func (s *Service) Personalise(ctx context.Context, actor Actor, id ID, scene Fie
 			return err
 		}
 	}
-	name := ""
-	if scene.Set {
-		var err error
-		if name, err = text(scene, "scene", MaxScene, false); err != nil {
-			return err
-		}
-	}
-	if !dashboard.Set {
-		return invalid("", "invalid_input", "A dashboard is required.")
-	}
-	if !scene.Set {
-		return invalid("", "invalid_input", "A scene is required.")
-	}
 	err := s.store.UpdateUsers(ctx, func(tx Tx) error {
-		u, err := tx.User(ctx, id)
+		u, err := s.healthy(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if u.CurrentTeam == 0 || d.Team != u.CurrentTeam {
+		if dashboard.Set && (u.CurrentTeam == 0 || d.Team != u.CurrentTeam) {
 			return invalid("dashboard", "invalid_input", "The dashboard belongs to another team.")
+		}
+		name, err := sceneName(scene, dashboard.Set)
+		if err != nil {
+			return err
 		}
 		if err := tx.SaveScene(ctx, Scene{UserID: id, TeamID: d.Team, Scene: name, DashboardID: d.ID}); err != nil {
 			return err
@@ -77,6 +68,22 @@ func (s *Service) Personalise(ctx context.Context, actor Actor, id ID, scene Fie
 		return fmt.Errorf("personalise scene: %w", err)
 	}
 	return nil
+}
+
+// sceneName checks the scene, and after it that nothing is missing.
+func sceneName(scene Field[string], dashboard bool) (name string, err error) {
+	if scene.Set {
+		if name, err = text(scene, "scene", MaxScene, false); err != nil {
+			return "", err
+		}
+	}
+	switch {
+	case !dashboard:
+		return "", invalid("", "invalid_input", "A dashboard is required.")
+	case !scene.Set:
+		return "", invalid("", "invalid_input", "A scene is required.")
+	}
+	return name, nil
 }
 
 // DashboardDeleted removes every choice of a dashboard. The host calls it when

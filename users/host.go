@@ -213,7 +213,13 @@ func (s *Service) SaveIdentity(ctx context.Context, i Identity) error {
 
 // DeleteIdentity unties a login. It returns ErrNotFound.
 func (s *Service) DeleteIdentity(ctx context.Context, provider, subject string) error {
-	err := s.store.UpdateUsers(ctx, func(tx Tx) error { return tx.DeleteIdentity(ctx, provider, subject) })
+	err := s.store.UpdateUsers(ctx, func(tx Tx) error {
+		owner, err := tx.DeleteIdentity(ctx, provider, subject)
+		if err != nil {
+			return err
+		}
+		return tx.AddEvent(ctx, s.Event(Actor{Credential: ByHost}, owner, "identity unlinked"))
+	})
 	if err != nil {
 		return fmt.Errorf("delete identity: %w", err)
 	}

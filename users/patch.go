@@ -60,7 +60,7 @@ type change struct {
 // result.
 func (s *Service) Apply(ctx context.Context, r Reader, actor Actor, u User, p Patch) (User, []string, error) {
 	c := &change{s: s, r: r, actor: actor, user: u, patch: p}
-	if err := c.staffGuard(); err != nil {
+	if err := p.CheckStaff(actor); err != nil {
 		return User{}, nil, err
 	}
 	for _, step := range []func(context.Context) error{
@@ -83,13 +83,14 @@ func assign[T comparable](c *change, dst *T, v T, name string) {
 	}
 }
 
-// staffGuard comes before every validation, so that it tells nothing else.
-func (c *change) staffGuard() error {
-	f := c.patch.IsStaff
-	if !f.Set || f.Null || f.Err != nil {
+// CheckStaff returns ErrForbidden if p sends IsStaff and actor is not staff, or
+// does not come by a session. It comes before every other rule, so that it tells
+// nothing else; a value that is no boolean is left to validation.
+func (p Patch) CheckStaff(actor Actor) error {
+	if f := p.IsStaff; !f.Set || f.Null || f.Err != nil {
 		return nil
 	}
-	if !c.actor.Staff || (c.actor.Credential != BySession && c.actor.Credential != ByHost) {
+	if !actor.Staff || actor.Credential != BySession && actor.Credential != ByHost {
 		return ErrForbidden
 	}
 	return nil

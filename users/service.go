@@ -299,7 +299,10 @@ func (s *Service) SkipOnboarding(ctx context.Context, actor Actor, id ID, reason
 			return err
 		}
 	}
-	_, err := s.edit(ctx, actor, id, func(_ Tx, u *User) ([]string, error) {
+	_, err := s.edit(ctx, actor, id, func(tx Tx, u *User) (_ []string, err error) {
+		if *u, err = s.healthy(ctx, tx, id); err != nil {
+			return nil, err
+		}
 		before := *u
 		if u.OnboardingSkippedAt.IsZero() {
 			u.OnboardingSkippedAt = s.Now()

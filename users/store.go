@@ -112,8 +112,9 @@ type Tx interface {
 	// the same provider and subject if it is the same user's; if it is somebody
 	// else's it returns ErrConflict. The user must exist (ErrNotFound).
 	SaveIdentity(ctx context.Context, i Identity) error
-	// DeleteIdentity returns ErrNotFound if there is none.
-	DeleteIdentity(ctx context.Context, provider, subject string) error
+	// DeleteIdentity removes the identity and returns whose it was, or
+	// ErrNotFound.
+	DeleteIdentity(ctx context.Context, provider, subject string) (ID, error)
 	// SaveScene creates or replaces the choice of the same user, team and scene.
 	// A replaced one keeps its place. User and team must exist (ErrNotFound).
 	SaveScene(ctx context.Context, s Scene) error

@@ -2,6 +2,7 @@ package users
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -182,7 +183,7 @@ func (s *Service) viewSelf(ctx context.Context, v *View, own []Membership) error
 func (s *Service) heal(ctx context.Context, q Query, page Page) (Page, error) {
 	var ill []ID
 	for _, u := range page.Users {
-		if page.healed(u) != u {
+		if page.ill(u) {
 			ill = append(ill, u.ID)
 		}
 	}
@@ -192,14 +193,8 @@ func (s *Service) heal(ctx context.Context, q Query, page Page) (Page, error) {
 	err := s.store.UpdateUsers(ctx, func(tx Tx) error {
 		for _, id := range ill {
 			// As of now, not as of the page: somebody may have chosen meanwhile.
-			one, err := tx.Profiles(ctx, Query{ID: id, Limit: 1})
-			if err != nil {
+			if _, err := s.healthy(ctx, tx, id); err != nil && !errors.Is(err, ErrNotFound) {
 				return err
-			}
-			for _, u := range one.Users {
-				if err := s.healOne(ctx, tx, one, u); err != nil {
-					return err
-				}
 			}
 		}
 		return nil
@@ -210,31 +205,40 @@ func (s *Service) heal(ctx context.Context, q Query, page Page) (Page, error) {
 	return s.store.Profiles(ctx, q)
 }
 
-func (s *Service) healOne(ctx context.Context, tx Tx, page Page, u User) error {
-	healed := page.healed(u)
-	if healed.CurrentTeam == 0 && healed.CurrentOrganization != uuid.Nil {
-		// The page holds the teams of the organization that was current before.
-		teams, err := tx.Teams(ctx, healed.CurrentOrganization)
-		if err != nil {
-			return err
-		}
-		healed.CurrentTeam = firstTeam(teams, levelIn(page.Memberships[u.ID], healed.CurrentOrganization))
+// healthy returns a user, after storing the current organization and team that
+// were missing. Whatever depends on them reads the user through it.
+func (s *Service) healthy(ctx context.Context, tx Tx, id ID) (User, error) {
+	u, err := tx.User(ctx, id)
+	if err != nil || u.CurrentOrganization != uuid.Nil && u.CurrentTeam != 0 {
+		return u, err
 	}
-	if healed == u {
-		return nil
+	ms, err := tx.Memberships(ctx, id)
+	if err != nil {
+		return User{}, err
 	}
-	_, err := tx.SaveUser(ctx, healed)
-	return err
-}
-
-// healed is u with the current organization and team that it should have, as
-// far as the page tells (contract section 7.4).
-func (p Page) healed(u User) User {
-	if ms := p.Memberships[u.ID]; u.CurrentOrganization == uuid.Nil && len(ms) > 0 {
+	before := u
+	if u.CurrentOrganization == uuid.Nil && len(ms) > 0 {
 		u.CurrentOrganization = ms[0].OrganizationID
 	}
 	if u.CurrentTeam == 0 && u.CurrentOrganization != uuid.Nil {
-		u.CurrentTeam = firstTeam(p.Teams[u.CurrentOrganization], levelIn(p.Memberships[u.ID], u.CurrentOrganization))
+		teams, err := tx.Teams(ctx, u.CurrentOrganization)
+		if err != nil {
+			return User{}, err
+		}
+		u.CurrentTeam = firstTeam(teams, levelIn(ms, u.CurrentOrganization))
 	}
-	return u
+	if u == before {
+		return u, nil
+	}
+	return tx.SaveUser(ctx, u)
+}
+
+// ill reports a user whose current organization or team is missing and can be
+// told (contract section 7.4).
+func (p Page) ill(u User) bool {
+	ms := p.Memberships[u.ID]
+	if u.CurrentOrganization == uuid.Nil {
+		return len(ms) > 0
+	}
+	return u.CurrentTeam == 0 && firstTeam(p.Teams[u.CurrentOrganization], levelIn(ms, u.CurrentOrganization)) != 0
 }

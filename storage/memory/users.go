@@ -259,18 +259,18 @@ func (t *tx) SaveIdentity(ctx context.Context, i users.Identity) error {
 	return nil
 }
 
-func (t *tx) DeleteIdentity(ctx context.Context, provider, subject string) error {
+func (t *tx) DeleteIdentity(ctx context.Context, provider, subject string) (users.ID, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return 0, err
 	}
 	key := identityKey{provider, subject}
 	owner, ok := t.d.identityOwner[key]
 	if !ok {
-		return users.ErrNotFound
+		return 0, users.ErrNotFound
 	}
 	drop(t, t.d.identityOwner, key)
 	set(t, t.d.identities, owner, slices.DeleteFunc(slices.Clone(t.d.identities[owner]), sameIdentity(key)))
-	return nil
+	return owner, nil
 }
 
 func sameIdentity(key identityKey) func(users.Identity) bool {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -52,6 +55,51 @@ func TestLocked(t *testing.T) {
 	if len(got) != 2 || got[0] != "before@example.com" || got[1] != "after@example.com" {
 		t.Errorf("users %q, want before and after", got)
 	}
+}
+
+// TestLockedBeforeMigration waits for the busy timeout, and not again for every
+// statement and attempt.
+func TestLockedBeforeMigration(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	lock := raw(t, path)
+	for _, s := range []string{"pragma journal_mode = wal", "begin immediate"} {
+		if _, err := lock.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := time.Now()
+	st, err := sqlite.Open(t.Context(), path)
+	if err == nil {
+		t.Fatalf("Open succeeded; Close: %v", st.Close())
+	}
+	if msg := err.Error(); strings.Contains(msg, "\n") || !strings.Contains(msg, "another program has locked the database") {
+		t.Errorf("error %q is not one line that says what is wrong", msg)
+	}
+	if d := time.Since(start); d > 9*time.Second {
+		t.Errorf("Open took %v, want little more than five seconds", d)
+	}
+}
+
+// TestLastingErrorIsNotRetried goes by a clock that only waiting moves.
+func TestLastingErrorIsNotRetried(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	run(t, path, "create table hedgerow_migrations (id integer primary key, version_id integer, is_applied integer, tstamp timestamp)",
+		"insert into hedgerow_migrations (version_id, is_applied, tstamp) values (0, 1, datetime('now'))",
+		"create trigger stop before insert on hedgerow_migrations begin select raise(abort, 'stopped for good'); end")
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		st, err := sqlite.Open(t.Context(), path)
+		if err == nil {
+			t.Fatalf("Open succeeded; Close: %v", st.Close())
+		}
+		if !strings.Contains(err.Error(), "stopped for good") {
+			t.Errorf("got error %v, want the one of the database", err)
+		}
+		if d := time.Since(start); d > 0 {
+			t.Errorf("Open waited %v", d)
+		}
+	})
 }
 
 // TestCancelled ends the context while the transaction runs.

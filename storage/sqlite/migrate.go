@@ -12,6 +12,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // migrationTable records which migrations ran.
@@ -32,15 +33,20 @@ func migrate(ctx context.Context, db *sqlx.DB) error {
 	}
 	const attempts = 10
 	for n := 1; ; n++ {
-		_, failed := p.Up(ctx)
-		if failed == nil {
+		more, err := pending(ctx, db, p)
+		if err == nil && !more {
 			return refuseNewer(ctx, p)
 		}
-		if pending, err := p.HasPending(ctx); err == nil && !pending {
-			return refuseNewer(ctx, p)
+		if err == nil {
+			// This waits for the busy timeout. Without it the provider would, and
+			// several times over.
+			if err := lock(ctx, db); err != nil {
+				return fmt.Errorf("migrate: %w", err)
+			}
+			_, err = p.Up(ctx)
 		}
-		if n == attempts {
-			return fmt.Errorf("migrate: %w", failed)
+		if err != nil && (n == attempts || !lostRace(err)) {
+			return fmt.Errorf("migrate: %w", err)
 		}
 		wait := time.NewTimer(time.Duration(n) * 20 * time.Millisecond)
 		select {
@@ -50,6 +56,35 @@ func migrate(ctx context.Context, db *sqlx.DB) error {
 		case <-wait.C:
 		}
 	}
+}
+
+// pending reports whether migrations have to run. It only reads, which the
+// provider would not do on an empty database.
+func pending(ctx context.Context, db *sqlx.DB, p *goose.Provider) (bool, error) {
+	ours, err := hasOurTables(ctx, db)
+	if err != nil || !ours {
+		return true, err
+	}
+	return p.HasPending(ctx)
+}
+
+// lock begins and ends a transaction that could write.
+func lock(ctx context.Context, db *sqlx.DB) error {
+	tx, err := db.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	return tx.Rollback()
+}
+
+// lostRace reports an error that another process causes by migrating the same
+// file. SQLite tells "already exists" in the message and nowhere else.
+func lostRace(err error) bool {
+	switch code(err) & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return true
+	}
+	return code(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "already exists")
 }
 
 // refuseNewer refuses a database with migrations that this build lacks.

@@ -31,6 +31,7 @@ const (
 
 	readSettings  = "_busy_timeout=5000&_foreign_keys=1&_query_only=1"
 	writeSettings = "_busy_timeout=5000&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_txlock=immediate"
+	probeSettings = "_busy_timeout=0"
 )
 
 // Open opens the file at path, which it creates with mode 0600, and brings its
@@ -58,7 +59,10 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), read.Close())
 	}
-	if err := explain(migrate(ctx, write)); err != nil {
+	if err = explain(migrate(ctx, write)); err == nil {
+		err = checkWritable(ctx, path)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), read.Close(), write.Close())
 	}
 	closeBoth := func() error { return errors.Join(read.Close(), write.Close()) }
@@ -98,17 +102,38 @@ func check(ctx context.Context, db *sqlx.DB) error {
 	if !soundVersion(version) {
 		return fmt.Errorf("SQLite %s can damage a write-ahead log; 3.51.3 or later is needed, and not 3.52.0", version)
 	}
-	var tables, ours int
+	var tables int
 	if err := db.GetContext(ctx, &tables, "select count(*) from sqlite_master where type = 'table' and name not like 'sqlite!_%' escape '!'"); err != nil {
 		return explain(err)
 	}
-	if err := db.GetContext(ctx, &ours, "select count(*) from sqlite_master where type = 'table' and name = $1", migrationTable); err != nil {
+	ours, err := hasOurTables(ctx, db)
+	if err != nil {
 		return explain(err)
 	}
-	if tables > 0 && ours == 0 {
+	if tables > 0 && !ours {
 		return errors.New("the file holds the tables of another program; choose another file")
 	}
 	return nil
+}
+
+func hasOurTables(ctx context.Context, db *sqlx.DB) (bool, error) {
+	var n int
+	err := db.GetContext(ctx, &n, "select count(*) from sqlite_master where type = 'table' and name = $1", migrationTable)
+	return n > 0, err
+}
+
+// checkWritable refuses a file that may only be read, which would show with the
+// first write otherwise: SQLite begins even a writing transaction on it. One
+// that another program has locked may be written, later.
+func checkWritable(ctx context.Context, path string) error {
+	db, err := open(path, probeSettings, 1)
+	if err != nil {
+		return err
+	}
+	if _, err = db.ExecContext(ctx, "delete from "+migrationTable+" where false"); code(err)&0xff == sqlite3.SQLITE_BUSY {
+		err = nil
+	}
+	return errors.Join(explain(err), db.Close())
 }
 
 // soundVersion reports a release without the write-ahead log reset bug.

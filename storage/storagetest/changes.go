@@ -56,7 +56,10 @@ func (w world) userChanges() []change[auth.Tx] {
 		{"DeleteInvite", with(auth.Tx.DeleteInvite, w.annInvite.ID)},
 		{"SaveIdentity, new", with(auth.Tx.SaveIdentity, users.Identity{UserID: w.ann.ID, Provider: "gitlab", Subject: "ann", CreatedAt: at(-3)})},
 		{"SaveIdentity", with(auth.Tx.SaveIdentity, users.Identity{UserID: w.ann.ID, Provider: "github", Subject: "ann", Login: "renamed"})},
-		{"DeleteIdentity", func(ctx context.Context, tx auth.Tx) error { return tx.DeleteIdentity(ctx, "github", "ann") }},
+		{"DeleteIdentity", func(ctx context.Context, tx auth.Tx) error {
+			_, err := tx.DeleteIdentity(ctx, "github", "ann")
+			return err
+		}},
 		{"SaveScene, new", with(auth.Tx.SaveScene, users.Scene{UserID: w.ann.ID, TeamID: w.betaTeam.ID, Scene: "home", DashboardID: 5})},
 		{"SaveScene", with(auth.Tx.SaveScene, users.Scene{UserID: w.ann.ID, TeamID: w.acmeTeam.ID, Scene: "home", DashboardID: 5})},
 		{"DeleteScenes", with(auth.Tx.DeleteScenes, 1)},

@@ -395,7 +395,7 @@ func (t newestFirst) SaveAttempts(ctx context.Context, key string, times []time.
 type greedy struct{ auth.Tx }
 
 func (t greedy) SaveIdentity(ctx context.Context, i users.Identity) error {
-	if err := t.DeleteIdentity(ctx, i.Provider, i.Subject); err != nil && ctx.Err() != nil {
+	if _, err := t.DeleteIdentity(ctx, i.Provider, i.Subject); err != nil && ctx.Err() != nil {
 		return err
 	}
 	return t.Tx.SaveIdentity(ctx, i)

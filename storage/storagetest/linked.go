@@ -154,7 +154,13 @@ func testIdentityConflict(t *testing.T, st storage.Storage) {
 	sameList(t, "Identities of the owner", must(st.Identities(ctx, ann.ID))(t), i)
 	sameList(t, "Identities of the other", must(st.Identities(ctx, bob.ID))(t))
 
-	update(t, st, func(ctx context.Context, tx auth.Tx) error { return tx.DeleteIdentity(ctx, "github", "1") })
+	update(t, st, func(ctx context.Context, tx auth.Tx) error {
+		owner, err := tx.DeleteIdentity(ctx, "github", "1")
+		if err == nil && owner != ann.ID {
+			t.Errorf("DeleteIdentity: got owner %d, want %d", owner, ann.ID)
+		}
+		return err
+	})
 	put(t, st, auth.Tx.SaveIdentity, stolen)
 	sameList(t, "Identities of the owner after DeleteIdentity", must(st.Identities(ctx, ann.ID))(t))
 	sameList(t, "Identities of the next owner", must(st.Identities(ctx, bob.ID))(t), stolen)
@@ -165,7 +171,10 @@ func testIdentityNotFound(t *testing.T, st storage.Storage) {
 	i := users.Identity{UserID: u.ID, Provider: "github", Subject: "a", CreatedAt: at(0)}
 	put(t, st, auth.Tx.SaveIdentity, i)
 	for _, key := range [][2]string{{"github", "b"}, {"github", "A"}, {"gitlab", "a"}, {"a", "github"}, {"", ""}} {
-		err := attempt(t, st, func(ctx context.Context, tx auth.Tx) error { return tx.DeleteIdentity(ctx, key[0], key[1]) })
+		err := attempt(t, st, func(ctx context.Context, tx auth.Tx) error {
+			_, err := tx.DeleteIdentity(ctx, key[0], key[1])
+			return err
+		})
 		refused(t, "DeleteIdentity of an unknown one", err, users.ErrNotFound)
 	}
 	sameList(t, "Identities after refusals", must(st.Identities(t.Context(), u.ID))(t), i)

@@ -164,8 +164,10 @@ func (t *tx) SaveIdentity(ctx context.Context, i users.Identity) error {
 	return err
 }
 
-func (t *tx) DeleteIdentity(ctx context.Context, provider, subject string) error {
-	return t.one(ctx, "delete identity", "delete from identities where provider = $1 and subject = $2", provider, subject)
+func (t *tx) DeleteIdentity(ctx context.Context, provider, subject string) (users.ID, error) {
+	var owner users.ID
+	err := t.q.GetContext(ctx, &owner, "delete from identities where provider = $1 and subject = $2 returning user_id", provider, subject)
+	return owner, t.wrap(ctx, "delete identity", err)
 }
 
 type eventRow struct {
