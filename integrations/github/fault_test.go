@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -54,10 +57,11 @@ func TestEveryFaultOfEveryCall(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.fault.Kind, c.fault.Status), func(t *testing.T) {
 			t.Parallel()
-			w := start(t, acme(), func(c *github.Config) { c.Timeout = 2 * time.Second })
-			if c.fault.Kind == githubtest.NoAnswer || c.fault.Kind == githubtest.SlowBody {
-				w = start(t, acme(), func(c *github.Config) { c.Timeout = 40 * time.Millisecond })
-			}
+			w := start(t, acme(), func(config *github.Config) {
+				if c.fault.Kind == githubtest.NoAnswer || c.fault.Kind == githubtest.SlowBody {
+					config.Timeout = 40 * time.Millisecond
+				}
+			})
 			for _, o := range operations() {
 				fault := c.fault
 				fault.Route = o.route
@@ -174,6 +178,21 @@ func TestTokenAnswers(t *testing.T) {
 	w.merge(`{"codes":{"code_1":{"user":"octocat"}}}`)
 	_, err = w.Exchange(t.Context(), integrations.ExchangeRequest{Code: "code_1"})
 	wantKind(t, "exchange without token", err, integrations.Unreachable)
+}
+
+// TestNoConnection: nobody listens, and somebody without a certificate we trust.
+func TestNoConnection(t *testing.T) {
+	listener := httptest.NewTLSServer(http.NotFoundHandler())
+	listener.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer listener.Close()
+	silent := httptest.NewServer(http.NotFoundHandler())
+	silent.Close()
+	for name, address := range map[string]string{"TLS": listener.URL, "refused": silent.URL} {
+		w := start(t, acme(), func(c *github.Config) { c.APIURL, c.WebURL = address, address })
+		for _, o := range operations() {
+			wantKind(t, name+" "+o.name, o.call(t.Context(), w), integrations.Unreachable)
+		}
+	}
 }
 
 // endless is a body without end that counts what was read.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,6 +72,25 @@ func TestExchangeWithPKCE(t *testing.T) {
 		if got := w.Count(tokenRoute) - before; got != 1 {
 			t.Errorf("%s: the code was sent %d times", name, got)
 		}
+	}
+}
+
+// TestRacingExchanges: of many exchanges of one code, one gets a token.
+func TestRacingExchanges(t *testing.T) {
+	w := start(t, acme())
+	w.merge(`{"codes":{"code_1":{"user":"octocat"}}}`)
+	var won atomic.Int32
+	var racing sync.WaitGroup
+	for range 50 {
+		racing.Go(func() {
+			if _, err := w.Exchange(t.Context(), integrations.ExchangeRequest{Code: "code_1"}); err == nil {
+				won.Add(1)
+			}
+		})
+	}
+	racing.Wait()
+	if won.Load() != 1 || w.Count(tokenRoute) != 50 {
+		t.Errorf("%d of %d exchanges got a token", won.Load(), w.Count(tokenRoute))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -167,22 +168,23 @@ func hugeBody() packed {
 	return slices.Concat([]byte(`{"total_count":0,"repositories":[`), blanks, []byte(`]}`))
 }
 
-// gzipBomb is a well-formed repository list of 64 MiB, packed.
+// gzipBomb is a well-formed repository list of 64 MiB, packed: as gzip allows
+// (RFC 1952 §2.2), a chain of members, so that the blanks are packed once.
 func gzipBomb() packed {
+	blanks := pack(bytes.Repeat([]byte(" "), 1<<20))
+	bomb := pack([]byte(`{"total_count":0,"repositories":[`))
+	for range 64 {
+		bomb = append(bomb, blanks...)
+	}
+	return append(bomb, pack([]byte(`]}`))...)
+}
+
+func pack(plain []byte) packed {
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
-	blanks := bytes.Repeat([]byte(" "), 1<<20)
-	parts := [][]byte{[]byte(`{"total_count":0,"repositories":[`)}
-	for range 64 {
-		parts = append(parts, blanks)
-	}
-	for _, part := range append(parts, []byte(`]}`)) {
-		if _, err := z.Write(part); err != nil {
-			panic(err) // a buffer takes everything
-		}
-	}
-	if err := z.Close(); err != nil {
-		panic(err)
+	_, err := z.Write(plain)
+	if err = errors.Join(err, z.Close()); err != nil {
+		panic(err) // a buffer takes everything
 	}
 	return out.Bytes()
 }

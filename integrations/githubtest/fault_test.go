@@ -63,6 +63,17 @@ func TestAnsweringFaults(t *testing.T) {
 	}
 }
 
+// TestOversizedBodies holds that only their size is wrong with them.
+func TestOversizedBodies(t *testing.T) {
+	w := start(t, githubtest.Organization(1))
+	for kind, size := range map[string]int{githubtest.HugeBody: 8 << 20, githubtest.GzipBomb: 64 << 20} {
+		w.fault(`{"route":"` + repositories + `","fault":"` + kind + `"}`)
+		if r := w.get("/installation/repositories", ""); len(r.text) < size || r.body["repositories"] == nil {
+			t.Errorf("%s: got %d bytes, want over %d of JSON", kind, len(r.text), size)
+		}
+	}
+}
+
 func TestConnectionFaults(t *testing.T) {
 	w := start(t, githubtest.Organization(1))
 	token := w.installationToken()
