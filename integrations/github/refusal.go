@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/hedgerow-dev/hedgerow/integrations"
 )
 
@@ -31,6 +33,8 @@ func (c *Client) refusal(call string, a response) error {
 		f.Kind = integrations.Forbidden
 	case a.status == http.StatusNotFound:
 		f.Kind = integrations.Missing
+	case a.status/100 != 3 && !jsontext.Value(a.body).IsValid(lenient):
+		f.Kind = integrations.Unreachable // who knows who wrote this
 	}
 	return f
 }
