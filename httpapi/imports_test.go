@@ -19,13 +19,13 @@ var may = map[string][]string{
 	"integrations":              {"users"},
 	"integrations/github":       {"users", "integrations"},
 	"integrations/githubtest":   nil,
-	"storage":                   {"users", "auth", "autonomy"},
-	"storage/memory":            {"users", "auth", "autonomy", "storage"},
-	"storage/internal/sqlstore": {"users", "auth", "autonomy", "storage"},
-	"storage/storagetest":       {"users", "auth", "autonomy", "storage"},
+	"storage":                   {"users", "auth", "autonomy", "integrations"},
+	"storage/memory":            {"users", "auth", "autonomy", "integrations", "storage"},
+	"storage/internal/sqlstore": {"users", "auth", "autonomy", "integrations", "storage"},
+	"storage/storagetest":       {"users", "auth", "autonomy", "integrations", "storage"},
 	"storage/sqlite":            {"users", "storage", "storage/internal/sqlstore"},
-	"httpapi":                   {"users", "auth", "autonomy", "storage"},
-	"httpapi/httpapitest":       {"users", "auth", "autonomy", "storage", "storage/memory", "httpapi"},
+	"httpapi":                   {"users", "auth", "autonomy", "integrations", "storage"},
+	"httpapi/httpapitest":       {"users", "auth", "autonomy", "integrations", "storage", "storage/memory", "httpapi"},
 }
 
 // only says where a library may be imported, by the beginning of its path.
@@ -47,7 +47,7 @@ var only = map[string][]string{
 	"text/template":                 {},
 	"github.com/pquerna/otp":        {"auth"},
 	"github.com/boombuler/barcode":  {},
-	"github.com/google/uuid": {"users", "auth", "autonomy", "storage/memory", "storage/internal/sqlstore", "storage/storagetest", "httpapi",
+	"github.com/google/uuid": {"users", "auth", "autonomy", "integrations", "storage/memory", "storage/internal/sqlstore", "storage/storagetest", "httpapi",
 		"httpapi/httpapitest", "integrations/githubtest"},
 	"github.com/hedgerow-dev/hedgerow/storage/storagetest":     {},
 	"github.com/hedgerow-dev/hedgerow/integrations/githubtest": {},
@@ -95,6 +95,7 @@ func TestReach(t *testing.T) {
 		"auth":           {"net/http", "database/sql", "html/template", "text/template"},
 		"autonomy":       {"net/http", "database/sql", "encoding/gob", "html/template", "text/template"},
 		"storage/memory": {"net/http", "database/sql", "html/template", "text/template"},
+		"integrations":   {"net/http", "database/sql", "encoding/gob", "html/template", "text/template"},
 		"httpapi":        {module + "integrations/github", "database/sql", "modernc.org/sqlite", "html/template", "text/template"},
 		// httptest would add a flag to the programs that run a fake GitHub.
 		"integrations/githubtest": {"net/http/httptest", "html/template", "text/template"},

@@ -41,8 +41,8 @@ type Provider interface {
 
 	// Installation reads an installation as the App.
 	Installation(ctx context.Context, installation string) (RemoteInstallation, error)
-	// MintToken makes an installation token as the App. An answer without token
-	// or expiry, or of another status than 201, is no Unreachable.
+	// MintToken makes an installation token as the App. An answer in JSON without
+	// token or expiry, or of another status than 201, is no Unreachable.
 	MintToken(ctx context.Context, installation string) (InstallationToken, error)
 	// Uninstall removes the App from the account. An installation that is gone
 	// already is no failure.
@@ -142,8 +142,8 @@ const (
 	// answer is cut off, too large or not JSON. It is the zero value because it
 	// claims nothing.
 	Unreachable FailureKind = iota
-	// Unexpected: an answer with a status that has no meaning of its own here,
-	// such as 500 or 422, or a redirect to another host.
+	// Unexpected: an answer in JSON with a status that has no meaning of its own
+	// here, such as 500 or 422, or a redirect to another host.
 	Unexpected
 	// Incomplete: an answer in JSON that lacks what it must have, or has it with
 	// the wrong type.
