@@ -30,6 +30,7 @@ var (
 	accountFailures  = Rate{100, time.Hour}       // failed logins of one account, from anywhere
 	passwordFailures = Rate{10, 15 * time.Minute} // wrong current passwords of one account
 	takenAddresses   = Rate{10, time.Hour}        // addresses of others that one user may hit upon
+	linkStarts       = Rate{30, time.Minute}      // integrations contract, section 7
 )
 
 // lockFor is how long a client address stays locked out after too many failed
@@ -46,6 +47,12 @@ func (s *Service) AllowCredentialChange(ctx context.Context, user users.ID) erro
 // ErrThrottled when the user sent too many.
 func (s *Service) AllowOnboardingSkip(ctx context.Context, user users.ID) error {
 	return s.allow(ctx, "onboarding:"+id(user), s.config.OnboardingSkips)
+}
+
+// AllowLinkStart counts a request to link an account elsewhere. It returns
+// ErrThrottled when the user sent too many.
+func (s *Service) AllowLinkStart(ctx context.Context, user users.ID) error {
+	return s.allow(ctx, "link-start:"+id(user), linkStarts)
 }
 
 func id(user users.ID) string { return strconv.FormatInt(int64(user), 10) }
