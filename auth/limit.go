@@ -32,6 +32,7 @@ var (
 	passwordFailures = Rate{10, 15 * time.Minute} // wrong current passwords of one account
 	takenAddresses   = Rate{10, time.Hour}        // addresses of others that one user may hit upon
 	stagedAddresses  = Rate{10, time.Hour}        // new addresses that one user may have mail sent to
+	linkStarts       = Rate{30, time.Minute}      // integrations contract, section 7
 )
 
 // lockFor is how long a client address stays locked out after too many failed
@@ -83,6 +84,12 @@ func (s *Service) AllowVerificationMail(ctx context.Context, a Asker) error {
 // ErrThrottled when there were too many.
 func (s *Service) AllowPasswordReset(ctx context.Context, a Asker) error {
 	return s.allow(ctx, "ask-"+string(PasswordResetLink)+":"+a.key(), s.config.PasswordResets)
+}
+
+// AllowLinkStart counts a request to link an account elsewhere. It returns
+// ErrThrottled when the user sent too many.
+func (s *Service) AllowLinkStart(ctx context.Context, user users.ID) error {
+	return s.allow(ctx, "link-start:"+id(user), linkStarts)
 }
 
 func id(user users.ID) string { return strconv.FormatInt(int64(user), 10) }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/integrations/githubtest"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -59,6 +60,9 @@ func (e *env) newCast(n int) *cast {
 	c.callers["star"], _ = key(c.alice, "*")
 	c.callers["other scope"], _ = key(c.alice, "insight:write")
 	c.callers["no scopes"], _ = key(c.alice)
+	for _, u := range []users.User{c.alice, c.bob, c.boss} {
+		e.seedLink(u)
+	}
 	_, c.bobKey = key(c.bob, "*")
 	c.callers["boss key"], _ = key(c.boss, "*")
 	c.callers["gone key"], c.goneKey = key(c.gone, "*")
@@ -123,6 +127,21 @@ var accessRows = []accessRow{
 	{"POST", "/api/reset", `{"email":"x@example.com"}`, 400, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 	{"GET", "/api/reset/{uuid}", "", 400, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 	{"POST", "/api/reset/{uuid}", `{"token":"x","password":"x"}`, 400, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
+	// Everybody but Gone has linked 12345, with a fresh list of repositories and
+	// branches.
+	{"GET", "/api/users/{user}/integrations", "", 200, "401 401 401 401 | ok ok | ok ok ok 403 403 | ok | ok ok ok", "user"},
+	{"POST", "/api/users/{user}/integrations/github/start", "{}", 200, "401 401 401 401 | ok ok | 403 ok ok 403 403 | ok | ok ok ok", "user"},
+	{"GET", "/api/users/{user}/integrations/github/install_requests", "", 200, "401 401 401 401 | ok ok | ok ok ok 403 403 | ok | ok ok ok", "user"},
+	// There is no such request, so whoever is let in gets 404.
+	{"DELETE", "/api/users/{user}/integrations/github/{requests}/{request}", "", 404, "401 401 401 401 | ok ok | 403 ok ok 403 403 | ok | ok ok ok", "user"},
+	{"GET", "/api/users/{user}/integrations/github/{installation}/repos", "", 200, "401 401 401 401 | ok ok | ok ok ok 403 403 | ok | ok ok ok", "user"},
+	{"POST", "/api/users/{user}/integrations/github/{installation}/repos/refresh", "", 200, "401 401 401 401 | ok ok | 403 ok ok 403 403 | ok | ok ok ok", "user"},
+	{"GET", "/api/users/{user}/integrations/github/{installation}/branches", "", 200, "401 401 401 401 | ok ok | ok ok ok 403 403 | ok | ok ok ok", "user"},
+	{"DELETE", "/api/users/{user}/integrations/github/{installation}", "", 204, "401 401 401 401 | ok ok | 403 ok ok 403 403 | ok | ok ok ok", "user"},
+	{"GET", "/complete/github-link", "", 302, "401 401 401 401 | ok ok | 401 401 401 401 401 | ok | ok ok 401", ""},
+	// Nobody here has a signature.
+	{"POST", "/webhooks/github", "{}", 403, "ok ok ok ok | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
+	{"POST", "/webhooks/github/pr", "{}", 403, "ok ok ok ok | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 
 	{"GET", "/api/personal_api_keys", "", 200, "401 401 401 401 | ok ok | 403 403 403 403 403 | ok | ok ok 403", ""},
 	{"POST", "/api/personal_api_keys", `{"label":"x","scopes":["*"],"scoped_teams":[],"scoped_organizations":[]}`, 201, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", ""},
@@ -205,7 +224,10 @@ func segmentsOf(rule string) []string {
 
 // exact reports a path that has only the methods in the table: no HEAD, no
 // OPTIONS.
-func exact(path string) bool { return strings.HasSuffix(path, "/signal_autonomy") }
+func exact(path string) bool {
+	return strings.HasSuffix(path, "/signal_autonomy") || strings.Contains(path, "/integrations") || strings.Contains(path, "/github-link") ||
+		strings.Contains(path, "/webhooks/")
+}
 
 func number(id users.ID) string { return strconv.FormatInt(int64(id), 10) }
 
@@ -215,7 +237,21 @@ func (c *cast) path(pattern, target string) string {
 		"unknown": unknownID, "malformed": malformedID,
 		"number of alice": number(c.alice.ID), "number of bob": number(c.bob.ID), "number of gone": number(c.gone.ID), "number of nobody": "999999"}
 	keys := map[string]string{"me": "@current", "alice": c.aliceKey, "bob": c.bobKey, "gone": c.goneKey, "unknown": "AbCdEf", "malformed": "-1"}
-	return strings.NewReplacer("{user}", ids[target], "{key}", keys[target], "{uuid}", c.alice.UUID.String()).Replace(pattern)
+	path := strings.NewReplacer("{user}", ids[target], "{key}", keys[target], "{uuid}", c.alice.UUID.String(), "{requests}", "install_requests", "{request}", unknownID,
+		"{installation}", githubtest.InstallationID).Replace(pattern)
+	if strings.HasSuffix(path, "/branches") {
+		path += "?repo=acme/web"
+	}
+	return path
+}
+
+// withSlash puts a slash behind the path and before the query.
+func withSlash(path, slash string) string {
+	path, query, ok := strings.Cut(path, "?")
+	if ok {
+		query = "?" + query
+	}
+	return path + slash + query
 }
 
 func TestAccessMatrixIsComplete(t *testing.T) {
@@ -240,7 +276,7 @@ func TestAccessMatrixIsComplete(t *testing.T) {
 
 func TestAccessMatrix(t *testing.T) {
 	unlimited := func(c *httpapi.Config) { c.Auth.VerificationMails.Max, c.Auth.PasswordResets.Max = -1, -1 }
-	each(t, unlimited, func(t *testing.T, e *env) {
+	withGitHub(t, acme, unlimited, func(t *testing.T, e *env) {
 		m := &matrix{e: e}
 		for _, row := range accessRows {
 			words := strings.Fields(strings.ReplaceAll(row.callers, "|", " "))
@@ -295,14 +331,15 @@ func (m *matrix) send(method, slash string, row accessRow, caller, target string
 		m.people = m.e.newCast(m.casts)
 	}
 	name := fmt.Sprintf("%s %s%s %s by %q on %q", method, row.path, slash, row.body, caller, target)
-	r := m.e.do(method, m.people.path(row.path, target)+slash, row.body, m.people.callers[caller])
+	r := m.e.do(method, withSlash(m.people.path(row.path, target), slash), row.body, m.people.callers[caller])
 	if r.status != want {
 		t.Errorf("%s: got %d, want %d; body %s", name, r.status, want, r.raw)
 	}
 	if r.status >= 400 && (strings.Contains(r.raw, "bob") || strings.Contains(r.raw, "gone")) {
 		t.Errorf("%s: the refusal tells about somebody: %s", name, r.raw)
 	}
-	if changes := row.method == "DELETE" || strings.HasSuffix(row.path, "/roll") || strings.HasSuffix(row.path, "/revoke_others") || strings.HasSuffix(row.path, "logout"); r.status < 400 && changes {
+	if changes := row.method == "DELETE" || strings.HasSuffix(row.path, "/roll") || strings.HasSuffix(row.path, "/revoke_others") ||
+		strings.HasSuffix(row.path, "logout") || strings.HasSuffix(row.path, "/start"); r.status < 400 && changes {
 		m.people = nil
 	}
 }
@@ -362,7 +399,7 @@ func TestUserBeforeBody(t *testing.T) {
 // openPaths are those that anybody may call.
 var openPaths = []string{
 	"/api/login", "/api/login/token", "/logout", "/api/logout", "/api/reset", "/api/reset/{uuid}",
-	"/api/users/verify_email", "/api/users/request_email_verification",
+	"/api/users/verify_email", "/api/users/request_email_verification", "/webhooks/github", "/webhooks/github/pr",
 }
 
 // TestUnmappedMethods: contract section 1.2, on every path of the resource.
@@ -381,12 +418,12 @@ func TestUnmappedMethods(t *testing.T) {
 					continue
 				}
 				for _, slash := range []string{"", "/"} {
-					if anonymous := e.do(method, path+slash, ""); open {
+					if anonymous := e.do(method, withSlash(path, slash), ""); open {
 						anonymous.refused(405, "invalid_request", "method_not_allowed", "")
 					} else {
 						anonymous.refused(401, "authentication_error", "not_authenticated", "")
 					}
-					r := e.do(method, path+slash, "", people.callers["fresh"])
+					r := e.do(method, withSlash(path, slash), "", people.callers["fresh"])
 					r.refused(405, "invalid_request", "method_not_allowed", "")
 					if r.header.Get("Allow") == "" || strings.Contains(r.header.Get("Allow"), method) {
 						t.Errorf("%s %s: Allow is %q", method, path, r.header.Get("Allow"))
@@ -397,6 +434,8 @@ func TestUnmappedMethods(t *testing.T) {
 				e.do("OPTIONS", path, "").refused(401, "authentication_error", "not_authenticated", "")
 			}
 			if exact(pair[1]) {
+				e.do("OPTIONS", path, "", people.callers["stale"]).ok(405)
+				e.do("HEAD", path, "", people.callers["stale"]).ok(405)
 				continue
 			}
 			e.do("OPTIONS", path, "", people.callers["stale"]).ok(200)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
+	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -37,6 +38,8 @@ type Config struct {
 	// /reset/{uuid}/{token} of PublicURL, where the host has a page that calls the
 	// API.
 	Auth auth.Config
+	// GitHub is the App that users link installations of.
+	GitHub GitHub
 	// Dashboards looks the host's dashboards up. Nil means that there are none.
 	Dashboards users.Dashboards
 	// Authenticator supplies the caller from a login of the host, for requests
@@ -74,13 +77,14 @@ const (
 
 // API is the HTTP face of a Storage: an http.Handler, safe for concurrent use.
 type API struct {
-	config   Config
-	public   *url.URL
-	auth     *auth.Service
-	users    *users.Service
-	autonomy *autonomy.Service
-	mux      *http.ServeMux
-	origins  *http.CrossOriginProtection
+	config       Config
+	public       *url.URL
+	auth         *auth.Service
+	users        *users.Service
+	autonomy     *autonomy.Service
+	integrations *integrations.Service
+	mux          *http.ServeMux
+	origins      *http.CrossOriginProtection
 }
 
 // New returns the API on store. It starts nothing and reads nothing from the
@@ -99,6 +103,9 @@ func New(store storage.Storage, config Config) (*API, error) {
 		return nil, fmt.Errorf("httpapi config: %w", err)
 	}
 	a.autonomy = autonomy.NewService(store, a.users)
+	if a.integrations, err = integrations.NewService(store, a.users, c.Auth.Sealer, a.integrationsConfig()); err != nil {
+		return nil, fmt.Errorf("httpapi config: %w", err)
+	}
 	a.register()
 	return a, nil
 }
@@ -111,6 +118,9 @@ func (a *API) Auth() *auth.Service { return a.auth }
 
 // Autonomy returns the service that keeps autonomy configurations.
 func (a *API) Autonomy() *autonomy.Service { return a.autonomy }
+
+// Integrations returns the service that keeps linked installations.
+func (a *API) Integrations() *integrations.Service { return a.integrations }
 
 // prepare checks the configuration and fills in defaults.
 func (a *API) prepare() error {
@@ -126,6 +136,9 @@ func (a *API) prepare() error {
 	}
 	if c.BasePath = strings.TrimSuffix(c.BasePath, "/"); c.BasePath != "" && (c.BasePath[0] != '/' || strings.ContainsAny(c.BasePath, "{}?#%")) {
 		return errors.New("BasePath must begin with a slash and hold none of {}?#%")
+	}
+	if err := c.GitHub.prepare(); err != nil {
+		return fmt.Errorf("GitHub: %w", err)
 	}
 	if c.CookieName == "" {
 		c.CookieName = "sessionid"

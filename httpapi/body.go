@@ -43,19 +43,29 @@ func (b body) object() error {
 
 // readBody reads a JSON body of at most limit bytes.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) (body, error) {
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var tooLarge *http.MaxBytesError
+	raw, err := readRaw(w, r, limit)
 	switch {
-	case errors.As(err, &tooLarge):
-		return body{}, errTooLarge
 	case err != nil:
-		return body{}, errParse // the client went away or broke the framing
+		return body{}, err
 	case len(raw) == 0:
 		return body{}, nil
 	case !jsonMedia(r.Header):
 		return body{}, errMedia
 	}
 	return parseBody(raw)
+}
+
+// readRaw reads a body of at most limit bytes as it is. w, which may be nil, then
+// learns that the rest of a larger one will not be read.
+func readRaw(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, errTooLarge
+	} else if err != nil {
+		return nil, errParse // the client went away or broke the framing
+	}
+	return raw, nil
 }
 
 // jsonMedia reports whether the body is declared as JSON in UTF-8 without

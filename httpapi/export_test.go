@@ -22,7 +22,7 @@ func Callers(a *API) map[[2]string]string {
 		switch {
 		case rt.method == other:
 			who = ""
-		case rt.access == anyone:
+		case rt.access == anyone, rt.access == signed:
 			who = "anyone"
 		case rt.access == sessionOnly, rt.access == sessionBlind:
 			who = "session"

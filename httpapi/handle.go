@@ -73,7 +73,9 @@ func (a *API) run(w http.ResponseWriter, res *resource, c *call) (answer, error)
 	if !validSegments(c.Request) {
 		return answer{}, errNotFound
 	}
-	if !accepts(c.Request) {
+	// Only what is below /api promises JSON: a browser that comes back from GitHub
+	// is sent on, and does not ask for any.
+	if strings.HasPrefix(res.path, "/api/") && !accepts(c.Request) {
 		return answer{}, errAccept
 	}
 	rt := res.find(c.Method)
@@ -128,7 +130,7 @@ func (a *API) findTarget(rt route, c *call) (err error) {
 
 // readBody reads the body of a request that may have one.
 func (a *API) readBody(w http.ResponseWriter, rt route, c *call) (err error) {
-	if rt.handler != nil && !safeMethod(c.Method) && c.Method != http.MethodDelete {
+	if rt.handler != nil && rt.access != signed && !safeMethod(c.Method) && c.Method != http.MethodDelete {
 		c.body, err = readBody(w, c.Request, a.config.MaxBody)
 	}
 	return err
@@ -137,6 +139,9 @@ func (a *API) readBody(w http.ResponseWriter, rt route, c *call) (err error) {
 // identify finds the caller and applies the organization's demand for a second
 // factor.
 func (a *API) identify(rt route, c *call) error {
+	if rt.access == signed {
+		return nil
+	}
 	if rt.access == anyone {
 		// Signing in gives the browser a cookie, so it is guarded like a
 		// request that has one.
@@ -185,6 +190,8 @@ func (a *API) checkLimit(rt route, c *call) error {
 	switch {
 	case rt.limit == onboardingSkip:
 		return a.auth.AllowOnboardingSkip(c.Context(), c.actor().ID)
+	case rt.limit == linkStart:
+		return a.auth.AllowLinkStart(c.Context(), c.actor().ID)
 	case rt.limit == byCredential && c.body.has("current_password") && c.principal.Known():
 		return a.auth.AllowCredentialChange(c.Context(), c.actor().ID)
 	case rt.limit == verificationMail:
@@ -204,14 +211,15 @@ func (a *API) asker(c *call) auth.Asker {
 }
 
 // validSegments applies the lookup segments of contract section 1: anything but
-// a slash or a dot. The mux has decoded them.
+// a slash or a dot. Installations are digits. The mux has decoded them.
 func validSegments(r *http.Request) bool {
-	for _, name := range []string{"user", "key", "session", "uuid"} {
+	for _, name := range []string{"user", "key", "session", "uuid", "request"} {
 		if strings.ContainsAny(r.PathValue(name), "/.") {
 			return false
 		}
 	}
-	return true
+	literal := r.PathValue("requests")
+	return strings.Trim(r.PathValue("installation"), "0123456789") == "" && (literal == "" || literal == "install_requests")
 }
 
 // metadata answers OPTIONS.

@@ -28,7 +28,8 @@ type env struct {
 
 	mu   sync.Mutex
 	time time.Time
-	box  *mailbox // unless mail is not configured
+	box  *mailbox    // unless mail is not configured
+	gh   *fakeGitHub // unless there is no App
 }
 
 const password = "testpassword12345"
@@ -78,6 +79,7 @@ func newEnv(t *testing.T, store storage.Storage, configure func(*httpapi.Config)
 		configure(&config)
 	}
 	e.box, _ = config.Auth.Mailer.(*mailbox)
+	e.gh, _ = config.GitHub.Provider.(*fakeGitHub)
 	var err error
 	if e.api, err = httpapi.New(e.store, config); err != nil {
 		t.Fatalf("httpapi.New: %v", err)

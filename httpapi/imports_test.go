@@ -17,23 +17,28 @@ var may = map[string][]string{
 	"auth/internal/zxcvbn":      nil,
 	"auth/mail":                 {"users", "auth"},
 	"autonomy":                  {"users"},
-	"storage":                   {"users", "auth", "autonomy"},
-	"storage/memory":            {"users", "auth", "autonomy", "storage"},
-	"storage/internal/sqlstore": {"users", "auth", "autonomy", "storage"},
-	"storage/storagetest":       {"users", "auth", "autonomy", "storage"},
+	"integrations":              {"users"},
+	"integrations/github":       {"users", "integrations"},
+	"integrations/githubtest":   nil,
+	"storage":                   {"users", "auth", "autonomy", "integrations"},
+	"storage/memory":            {"users", "auth", "autonomy", "integrations", "storage"},
+	"storage/internal/sqlstore": {"users", "auth", "autonomy", "integrations", "storage"},
+	"storage/storagetest":       {"users", "auth", "autonomy", "integrations", "storage"},
 	"storage/sqlite":            {"users", "storage", "storage/internal/sqlstore"},
-	"httpapi":                   {"users", "auth", "autonomy", "storage"},
-	"httpapi/httpapitest":       {"users", "auth", "autonomy", "storage", "storage/memory", "httpapi"},
+	"httpapi":                   {"users", "auth", "autonomy", "integrations", "storage"},
+	"httpapi/httpapitest":       {"users", "auth", "autonomy", "integrations", "storage", "storage/memory", "httpapi"},
 }
 
 // only says where a library may be imported, by the beginning of its path.
 var only = map[string][]string{
-	"net/http":                      {"httpapi", "httpapi/httpapitest"},
+	"net/http":                      {"httpapi", "httpapi/httpapitest", "integrations/github", "integrations/githubtest"},
 	"database/sql":                  {"storage/internal/sqlstore", "storage/sqlite"},
 	"golang.org/x/crypto":           {"auth"},
 	"golang.org/x/net":              {"users", "auth"},
 	"golang.org/x/text":             {"users", "auth"},
-	"github.com/go-json-experiment": {"httpapi", "httpapi/httpapitest"},
+	"golang.org/x/oauth2":           {"integrations/github"},
+	"github.com/golang-jwt/jwt":     {"integrations/github"},
+	"github.com/go-json-experiment": {"httpapi", "httpapi/httpapitest", "integrations/github"},
 	"github.com/jmoiron/sqlx":       {"storage/internal/sqlstore", "storage/sqlite"},
 	"github.com/pressly/goose":      {"storage/internal/sqlstore", "storage/sqlite"},
 	"modernc.org/sqlite":            {"storage/sqlite"},
@@ -44,8 +49,10 @@ var only = map[string][]string{
 	"text/template":                 {"auth/mail"},
 	"github.com/pquerna/otp":        {"auth"},
 	"github.com/boombuler/barcode":  {},
-	"github.com/google/uuid":        {"users", "auth", "autonomy", "storage/memory", "storage/internal/sqlstore", "storage/storagetest", "httpapi", "httpapi/httpapitest"},
-	"github.com/hedgerow-dev/hedgerow/storage/storagetest": {},
+	"github.com/google/uuid": {"users", "auth", "autonomy", "integrations", "storage/memory", "storage/internal/sqlstore", "storage/storagetest", "httpapi",
+		"httpapi/httpapitest", "integrations/githubtest"},
+	"github.com/hedgerow-dev/hedgerow/storage/storagetest":     {},
+	"github.com/hedgerow-dev/hedgerow/integrations/githubtest": {},
 }
 
 func goList(t *testing.T, args ...string) []string {
@@ -91,7 +98,11 @@ func TestReach(t *testing.T) {
 		"auth/mail":      {"net/http", "database/sql"},
 		"autonomy":       {"net/http", "database/sql", "encoding/gob", "html/template", "text/template"},
 		"storage/memory": {"net/http", "database/sql", "html/template", "text/template"},
-		"httpapi":        {"database/sql", "modernc.org/sqlite", "html/template", "text/template"},
+		"integrations":   {"net/http", "database/sql", "encoding/gob", "html/template", "text/template"},
+		"httpapi":        {module + "integrations/github", "database/sql", "modernc.org/sqlite", "html/template", "text/template"},
+		// httptest would add a flag to the programs that run a fake GitHub.
+		"integrations/githubtest": {"net/http/httptest", "html/template", "text/template"},
+		"integrations/github":     {"database/sql", "html/template", "text/template"},
 	} {
 		deps := goList(t, "-deps", "./"+name)
 		for _, path := range forbidden {

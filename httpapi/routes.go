@@ -17,6 +17,7 @@ const (
 	sessionOnly         // keys and tokens get 403
 	sessionBlind        // keys and tokens are not even looked at: 401
 	sessionOrKey        // keys and tokens need the scope of the route
+	signed              // no login is looked at: the handler checks a signature of the raw body
 )
 
 // freshness says when a session must be recent.
@@ -37,6 +38,7 @@ const (
 	onboardingSkip         // every request
 	verificationMail       // every request
 	passwordReset          // every request
+	linkStart              // every request
 )
 
 // target says whom the segment {user} may name. It is found before the body is
@@ -44,10 +46,11 @@ const (
 type target int
 
 const (
-	noTarget target = iota // there is no such segment
-	byUUID                 // users.Service.Resolve
-	byAnyID                // users.Service.ResolveAny
-	ownOnly                // users.Service.ResolveSelf
+	noTarget   target = iota // there is no such segment
+	byUUID                   // users.Service.Resolve
+	byAnyID                  // users.Service.ResolveAny
+	ownOnly                  // users.Service.ResolveSelf
+	afterQuery               // byUUID, in the handler: a bad query is refused first
 )
 
 // route is one line of the API.
@@ -82,6 +85,13 @@ func (a *API) routes() []route {
 		sessions = user + "/login_sessions"
 		keys     = "/api/personal_api_keys"
 		reset    = "/api/reset"
+
+		linked       = user + "/integrations"
+		github       = linked + "/github"
+		installation = github + "/{installation}"
+		// ServeMux refuses a literal here beside {installation}/repos, so this is a
+		// wildcard that validSegments holds to the one word "install_requests".
+		request = github + "/{requests}/{request}"
 	)
 	return []route{
 		{get, "/api/users", sessionOrKey, "user:read", anyAge, unlimited, noTarget, false, a.listUsers},
@@ -116,6 +126,29 @@ func (a *API) routes() []route {
 		{get, sessions, sessionBlind, "", anyAge, unlimited, ownOnly, false, a.listSessions},
 		{del, sessions + "/{session}", sessionBlind, "", fresh, unlimited, ownOnly, false, a.revokeSession},
 		{post, sessions + "/revoke_others", sessionBlind, "", fresh, byCredential, ownOnly, false, a.revokeOtherSessions},
+
+		{get, linked, sessionOrKey, "user:read", anyAge, unlimited, afterQuery, false, a.listIntegrations},
+		{other, linked, sessionOrKey, "user:read", anyAge, unlimited, noTarget, false, nil},
+		{post, github + "/start", sessionOrKey, "user:write", anyAge, linkStart, byUUID, false, a.startLink},
+		{other, github + "/start", sessionOrKey, "user:read", anyAge, unlimited, noTarget, false, nil},
+		{get, github + "/install_requests", sessionOrKey, "user:read", anyAge, unlimited, byUUID, false, a.listInstallRequests},
+		{other, github + "/install_requests", sessionOrKey, "user:read", anyAge, unlimited, noTarget, false, nil},
+		{del, request, sessionOrKey, "user:write", anyAge, unlimited, byUUID, false, a.deleteInstallRequest},
+		{other, request, sessionOrKey, "user:read", anyAge, unlimited, noTarget, false, nil},
+		{del, installation, sessionOrKey, "user:write", anyAge, unlimited, byUUID, false, a.unlink},
+		{other, installation, sessionOrKey, "user:read", anyAge, unlimited, noTarget, false, nil},
+		{get, installation + "/repos", sessionOrKey, "user:read", anyAge, unlimited, afterQuery, false, a.listRepositories},
+		{other, installation + "/repos", sessionOrKey, "user:read", anyAge, unlimited, noTarget, false, nil},
+		{post, installation + "/repos/refresh", sessionOrKey, "user:write", anyAge, unlimited, byUUID, false, a.refreshRepositories},
+		{other, installation + "/repos/refresh", sessionOrKey, "user:read", anyAge, unlimited, noTarget, false, nil},
+		{get, installation + "/branches", sessionOrKey, "user:read", anyAge, unlimited, afterQuery, false, a.listBranches},
+		{other, installation + "/branches", sessionOrKey, "user:read", anyAge, unlimited, noTarget, false, nil},
+		{get, callbackPath, sessionBlind, "", anyAge, unlimited, noTarget, false, a.completeLink},
+		{other, callbackPath, sessionBlind, "", anyAge, unlimited, noTarget, false, nil},
+		{post, "/webhooks/github", signed, "", anyAge, unlimited, noTarget, false, a.githubWebhook},
+		{other, "/webhooks/github", signed, "", anyAge, unlimited, noTarget, false, nil},
+		{post, "/webhooks/github/pr", signed, "", anyAge, unlimited, noTarget, false, a.githubWebhook},
+		{other, "/webhooks/github/pr", signed, "", anyAge, unlimited, noTarget, false, nil},
 
 		{get, keys, sessionOnly, "", anyAge, unlimited, noTarget, false, a.listKeys},
 		{post, keys, sessionOnly, "", fresh, unlimited, noTarget, false, a.createKey},
@@ -237,7 +270,7 @@ func harmless(name string) bool {
 // admit applies the access column.
 func (rt route) admit(p auth.Principal) error {
 	switch rt.access {
-	case anyone:
+	case anyone, signed:
 		return nil
 	case sessionOnly, sessionBlind:
 		if !p.Known() {

@@ -63,7 +63,8 @@ func TestPendingLoginIsWorthNothing(t *testing.T) {
 			if slices.Contains(openPaths, pair[1]) {
 				continue
 			}
-			path := strings.NewReplacer("{user}", "@me", "{key}", "@current", "{session}", unknownID).Replace(pair[1])
+			path := strings.NewReplacer("{user}", "@me", "{key}", "@current", "{session}", unknownID, "{requests}", "install_requests",
+				"{request}", unknownID, "{installation}", "12345").Replace(pair[1])
 			r := e.do(pair[0], path, "", pending)
 			if r.nobody("not_authenticated"); r.header.Get("Set-Cookie") != "" {
 				t.Errorf("%s %s: the waiting login loses its cookie", pair[0], path)

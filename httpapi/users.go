@@ -186,7 +186,7 @@ func (a *API) deleteUser(c *call) (answer, error) {
 }
 
 func (a *API) githubLogin(c *call) (answer, error) {
-	login, err := a.users.GitHubLogin(c.Context(), c.target)
+	login, err := a.integrations.GitHubLogin(c.Context(), c.target)
 	if err != nil {
 		return answer{}, err
 	}

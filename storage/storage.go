@@ -6,6 +6,7 @@ package storage
 import (
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
+	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -15,6 +16,7 @@ type Storage interface {
 	users.Store
 	auth.Store
 	autonomy.Store
+	integrations.Store
 	// Close releases what the store itself opened. Calls after it fail.
 	Close() error
 }

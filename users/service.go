@@ -323,21 +323,6 @@ func (s *Service) SkipOnboarding(ctx context.Context, actor Actor, id ID, reason
 	return nil
 }
 
-// GitHubLogin returns the login of the user's oldest linked GitHub identity
-// that has one, or "".
-func (s *Service) GitHubLogin(ctx context.Context, id ID) (string, error) {
-	identities, err := s.store.Identities(ctx, id)
-	if err != nil {
-		return "", fmt.Errorf("read github login: %w", err)
-	}
-	for _, i := range identities {
-		if i.Provider == "github" && i.Login != "" {
-			return i.Login, nil
-		}
-	}
-	return "", nil
-}
-
 // Events lists the activity log after a position, oldest first. limit is
 // positive.
 func (s *Service) Events(ctx context.Context, after int64, limit int) ([]Event, error) {

@@ -208,9 +208,11 @@ func (a *app) tidy(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if n, err := a.api.Auth().DeleteExpired(ctx); err != nil {
+			credentials, err := a.api.Auth().DeleteExpired(ctx)
+			links, linkErr := a.api.Integrations().DeleteExpired(ctx)
+			if err := errors.Join(err, linkErr); err != nil {
 				a.log.Error("delete expired", slog.Any("error", err))
-			} else if n > 0 {
+			} else if n := credentials + links; n > 0 {
 				a.log.Info("deleted expired records", slog.Int("count", n))
 			}
 		}

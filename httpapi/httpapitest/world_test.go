@@ -85,7 +85,7 @@ func TestOtherMembers(t *testing.T) {
 	if status, _ := call(t, "GET", s.URL+"/api/users/@me", "", "Authorization", "Bearer "+s.IDs().APIKeys["k2"].Value); status != http.StatusOK {
 		t.Errorf("k2: got status %d", status)
 	}
-	if login, err := s.API().Users().GitHubLogin(t.Context(), zoe); err != nil || login != "first" {
+	if login, err := s.API().Integrations().GitHubLogin(t.Context(), zoe); err != nil || login != "first" {
 		t.Errorf("GitHubLogin: got %q, %v, want the first identity", login, err)
 	}
 	invites, ok := me(t, s, "alice")["pending_invites"].([]any)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
+	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -35,6 +36,11 @@ func New() *Store {
 		tickets: map[ticketKey]auth.Ticket{}, factors: map[users.ID]auth.SecondFactor{},
 		passkeys: map[uuid.UUID]auth.Passkey{}, passkeyByCredential: map[string]uuid.UUID{},
 		autonomy: map[users.ID]autonomy.Config{}, autonomyOwner: map[uuid.UUID]users.ID{},
+		links: map[uuid.UUID]integrations.Installation{}, linkOf: map[linkKey]uuid.UUID{}, linksOf: map[users.ID][]uuid.UUID{},
+		linksTo: map[string][]uuid.UUID{}, repositories: map[uuid.UUID][]integrations.Repository{},
+		branches: map[branchKey]integrations.BranchList{}, teamInstallations: map[int64]integrations.TeamInstallation{},
+		linkStates: map[integrations.StateHash]integrations.LinkState{}, installRequests: map[uuid.UUID]integrations.InstallRequest{},
+		claims: map[string]claim{},
 	}}}
 }
 
@@ -85,6 +91,18 @@ type data struct {
 
 	autonomy      map[users.ID]autonomy.Config
 	autonomyOwner map[uuid.UUID]users.ID // by the ID of the record
+
+	links                map[uuid.UUID]integrations.Installation
+	linkOf               map[linkKey]uuid.UUID
+	linksOf              map[users.ID][]uuid.UUID
+	linksTo              map[string][]uuid.UUID // by GitHub's id
+	repositories         map[uuid.UUID][]integrations.Repository
+	branches             map[branchKey]integrations.BranchList
+	lastTeamInstallation int64
+	teamInstallations    map[int64]integrations.TeamInstallation
+	linkStates           map[integrations.StateHash]integrations.LinkState
+	installRequests      map[uuid.UUID]integrations.InstallRequest
+	claims               map[string]claim
 }
 
 type identityKey struct{ provider, subject string }
@@ -209,6 +227,11 @@ func (s *Store) UpdateAuth(ctx context.Context, fn func(auth.Tx) error) error {
 
 // UpdateAutonomy runs fn in a transaction.
 func (s *Store) UpdateAutonomy(ctx context.Context, fn func(autonomy.Tx) error) error {
+	return s.update(ctx, func(t *tx) error { return fn(t) })
+}
+
+// UpdateIntegrations runs fn in a transaction.
+func (s *Store) UpdateIntegrations(ctx context.Context, fn func(integrations.Tx) error) error {
 	return s.update(ctx, func(t *tx) error { return fn(t) })
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -172,6 +173,7 @@ func (t *tx) dropTeam(id users.TeamID) {
 		}
 	}
 	t.dropScenes(func(s users.Scene) bool { return s.TeamID == id })
+	dropWhere(t, t.d.teamInstallations, func(i integrations.TeamInstallation) bool { return i.TeamID == id })
 	t.unlist(t.d.teams[id])
 	drop(t, t.d.teams, id)
 }

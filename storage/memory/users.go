@@ -218,6 +218,7 @@ func (t *tx) DeleteUser(ctx context.Context, id users.ID) error {
 	}
 	t.dropAutonomy(id)
 	t.dropFactors(id)
+	t.dropIntegrations(id)
 	drop(t, t.d.memberships, id)
 	drop(t, t.d.sessionsOf, id)
 	drop(t, t.d.keysOf, id)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
+	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -106,6 +107,8 @@ func testCanceledUpdate(t *testing.T, st storage.Storage) {
 		refused(t, "UpdateUsers", err, want)
 		err = st.UpdateAutonomy(ctx, func(tx autonomy.Tx) error { return tx.DeleteAutonomyConfig(t.Context(), w.ann.ID) })
 		refused(t, "UpdateAutonomy", err, want)
+		err = st.UpdateIntegrations(ctx, func(tx integrations.Tx) error { return tx.DeleteInstallation(t.Context(), number(1)) })
+		refused(t, "UpdateIntegrations", err, want)
 	}
 	unchanged(t, "transactions that were canceled before", w.snapshot(t, t.Context(), st), before)
 }
@@ -114,6 +117,7 @@ func testCanceledChanges(t *testing.T, st storage.Storage) {
 	w := newWorld(t, st)
 	canceledChanges(t, st, w, w.changes())
 	canceledChanges(t, st, w, w.autonomyChanges())
+	canceledChanges(t, st, w, w.integrationChanges())
 }
 
 func canceledChanges[X users.Tx](t *testing.T, st storage.Storage, w world, changes []change[X]) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
+	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -145,6 +146,9 @@ func (w world) reads(ctx context.Context, r users.Reader) (snapshot, error) {
 	}
 	if r, ok := r.(autonomy.Reader); ok {
 		w.readAutonomy(ctx, r, lines("autonomy"))
+	}
+	if r, ok := r.(integrations.Reader); ok {
+		w.readIntegrations(ctx, r, lines("integrations"))
 	}
 	return result, failed
 }

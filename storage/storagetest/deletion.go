@@ -9,6 +9,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
+	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -57,6 +58,13 @@ func newWorld(t *testing.T, st storage.Storage) world {
 		put(t, st, auth.Tx.SavePasskey, newPasskey(u, number(byte(i+1)), name))
 		put(t, st, auth.Tx.AddEvent, users.Event{At: at(i), Actor: u.ID, Target: u.ID, Action: "created", Fields: []string{"email"}})
 		put(t, st, autonomy.Tx.SaveAutonomyConfig, newConfig(u, number(byte(i+1))))
+		link := newLink(u, number(byte(i+1)), name)
+		put(t, st, integrations.Tx.SaveInstallation, link)
+		saveRepositories(t, st, link.ID, newRepository(i+1))
+		put(t, st, integrations.Tx.SaveBranches, newBranches(link, "acme/web"))
+		saveTeamInstallation(t, st, integrations.TeamInstallation{TeamID: team.ID, InstallationID: name, CreatedBy: u.ID, ConnectingLogin: name, CreatedAt: at(i)})
+		put(t, st, integrations.Tx.SaveLinkState, newState(u, name))
+		put(t, st, integrations.Tx.SaveInstallRequest, newRequest(u, number(byte(i+1)), int64(i+1)))
 		saveAttempts(t, st, name, []time.Time{at(i)}, at(100))
 	}
 	return w
@@ -78,16 +86,22 @@ func gone(t *testing.T, st storage.Storage, u users.User, name string) {
 	_, byFactor := st.SecondFactor(ctx, u.ID)
 	_, byPasskey := st.PasskeyByCredential(ctx, []byte(name))
 	_, byConfig := st.AutonomyConfig(ctx, u.ID)
+	_, byLink := st.Installation(ctx, u.ID, name)
 	for call, err := range map[string]error{
 		"User": byID, "UserByUUID": byUUID, "UserByEmail": byEmail, "SessionByHash": bySession, "SessionByHash, second": bySecond,
 		"APIKeyByHash": byKey, "APIKey": byKeyID, "OAuthTokenByHash": byToken,
 		"Ticket": byTicket, "SecondFactor": byFactor, "PasskeyByCredential": byPasskey, "AutonomyConfig": byConfig,
+		"Installation": byLink,
 	} {
 		refused(t, call+" after DeleteUser", err, users.ErrNotFound)
 	}
 	sameList(t, "Memberships after DeleteUser", must(st.Memberships(ctx, u.ID))(t))
 	sameList(t, "Identities after DeleteUser", must(st.Identities(ctx, u.ID))(t))
 	sameList(t, "Sessions after DeleteUser", must(st.Sessions(ctx, u.ID))(t))
+	sameList(t, "Installations after DeleteUser", must(st.Installations(ctx, integrations.Query{UserID: u.ID}))(t))
+	sameList(t, "LinkStates after DeleteUser", must(st.LinkStates(ctx, u.ID))(t))
+	sameList(t, "InstallRequests after DeleteUser", must(st.InstallRequests(ctx, integrations.RequestQuery{UserID: u.ID}))(t))
+	sameList(t, "TeamInstallations after DeleteUser", must(st.TeamInstallations(ctx, integrations.TeamQuery{CreatedBy: u.ID}))(t))
 	sameList(t, "APIKeys after DeleteUser", must(st.APIKeys(ctx, u.ID))(t))
 	sameList(t, "Passkeys after DeleteUser", must(st.Passkeys(ctx, u.ID))(t))
 	p := must(st.Profiles(ctx, users.Query{ID: u.ID, Limit: 1}))(t)
@@ -131,6 +145,10 @@ func testUserCascadeSpares(t *testing.T, st storage.Storage) {
 	same(t, "SecondFactor of another", must(st.SecondFactor(ctx, w.bob.ID))(t), newSecondFactor(w.bob))
 	sameList(t, "Passkeys of another", must(st.Passkeys(ctx, w.bob.ID))(t), newPasskey(w.bob, number(2), "bob"))
 	same(t, "AutonomyConfig of another", must(st.AutonomyConfig(ctx, w.bob.ID))(t), newConfig(w.bob, number(2)))
+	w.checkLinks(t, st, w.bob, "bob", number(2), 2)
+	// What ann connected stays the team's.
+	connected := must(st.TeamInstallations(ctx, integrations.TeamQuery{TeamID: w.acmeTeam.ID}))(t)
+	sameList(t, "TeamInstallations of a team", connected, integrations.TeamInstallation{ID: 1, TeamID: w.acmeTeam.ID, InstallationID: "ann", ConnectingLogin: "ann", CreatedAt: at(0)})
 	p := profiles(t, st)
 	sameList(t, "Scenes of another", p.Scenes[w.bob.ID], scene)
 	same(t, "HasIdentity and HasAPIKey of another", [2]bool{p.HasIdentity[w.bob.ID], p.HasAPIKey[w.bob.ID]}, [2]bool{true, true})
@@ -166,6 +184,7 @@ func testOrganizationCascade(t *testing.T, st storage.Storage) {
 		_, err := st.Team(ctx, id)
 		refused(t, "Team after DeleteOrganization", err, users.ErrNotFound)
 	}
+	sameList(t, "TeamInstallations after DeleteOrganization", must(st.TeamInstallations(ctx, integrations.TeamQuery{TeamID: w.acmeTeam.ID}))(t))
 	sameList(t, "Teams after DeleteOrganization", must(st.Teams(ctx, w.acme.ID))(t))
 	sameList(t, "Memberships of ann", must(st.Memberships(ctx, w.ann.ID))(t))
 	same(t, "Memberships of bob", len(must(st.Memberships(ctx, w.bob.ID))(t)), 1)
@@ -197,6 +216,8 @@ func testTeamCascade(t *testing.T, st storage.Storage) {
 	_, err := st.Team(ctx, w.acmeTeam.ID)
 	refused(t, "Team after DeleteTeam", err, users.ErrNotFound)
 	refused(t, "DeleteTeam twice", try(t, st, auth.Tx.DeleteTeam, w.acmeTeam.ID), users.ErrNotFound)
+	sameList(t, "TeamInstallations after DeleteTeam", must(st.TeamInstallations(ctx, integrations.TeamQuery{TeamID: w.acmeTeam.ID}))(t))
+	same(t, "TeamInstallations of another team", len(must(st.TeamInstallations(ctx, integrations.TeamQuery{TeamID: w.betaTeam.ID}))(t)), 1)
 	sameList(t, "Teams after DeleteTeam", must(st.Teams(ctx, w.acme.ID))(t))
 	sameList(t, "Teams of another organization", must(st.Teams(ctx, w.beta.ID))(t), w.betaTeam)
 	raised(t, st, w.ann, w.acme.ID, 0)

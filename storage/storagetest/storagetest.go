@@ -13,6 +13,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
+	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -64,6 +65,7 @@ func groups() []group {
 		{"attempts", attemptTests()},
 		{"expiry", expiryTests()},
 		{"autonomy", autonomyTests()},
+		{"integrations", integrationTests()},
 		{"deletion", deletionTests()},
 		{"transactions", transactionTests()},
 		{"cancellation", cancellationTests()},
@@ -97,6 +99,8 @@ func transaction[X users.Tx](ctx context.Context, st storage.Storage, fn func(tx
 		return st.UpdateAuth(ctx, fn)
 	case func(autonomy.Tx) error:
 		return st.UpdateAutonomy(ctx, fn)
+	case func(integrations.Tx) error:
+		return st.UpdateIntegrations(ctx, fn)
 	}
 	panic(fmt.Sprintf("no domain has the transaction of %T", fn))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
+	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -36,6 +37,7 @@ func testRollbackEach(t *testing.T, st storage.Storage) {
 	w := newWorld(t, st)
 	rollbackEach(t, st, w, w.changes())
 	rollbackEach(t, st, w, w.autonomyChanges())
+	rollbackEach(t, st, w, w.integrationChanges())
 	addUser(t, st, "carl@example.com") // and life goes on
 }
 
@@ -107,6 +109,12 @@ func testPanic(t *testing.T, st storage.Storage) {
 				panic(errStop)
 			})
 		},
+		"UpdateIntegrations": func() {
+			_ = st.UpdateIntegrations(ctx, func(tx integrations.Tx) error {
+				_ = tx.DeleteLinkState(ctx, stateHash("ann"))
+				panic(errStop)
+			})
+		},
 		"UpdateAutonomy": func() {
 			_ = st.UpdateAutonomy(ctx, func(tx autonomy.Tx) error {
 				_ = tx.DeleteAutonomyConfig(ctx, w.ann.ID)
@@ -159,6 +167,9 @@ func testErrorIdentity(t *testing.T, st storage.Storage) {
 	}
 	if got := st.UpdateAuth(t.Context(), func(auth.Tx) error { return want }); got != error(want) {
 		t.Errorf("UpdateAuth: got %#v, want the error of fn itself", got)
+	}
+	if got := st.UpdateIntegrations(t.Context(), func(integrations.Tx) error { return want }); got != error(want) {
+		t.Errorf("UpdateIntegrations: got %#v, want the error of fn itself", got)
 	}
 	if got := st.UpdateAutonomy(t.Context(), func(autonomy.Tx) error { return want }); got != error(want) {
 		t.Errorf("UpdateAutonomy: got %#v, want the error of fn itself", got)
@@ -227,6 +238,7 @@ func testLostTransaction(t *testing.T, st storage.Storage) {
 func testCommit(t *testing.T, st storage.Storage) {
 	w := newWorld(t, st)
 	commitEach(t, st, w, w.autonomyChanges())
+	commitEach(t, st, w, w.integrationChanges())
 	commitEach(t, st, w, w.changes())
 }
 

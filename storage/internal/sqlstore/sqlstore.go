@@ -16,6 +16,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
+	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -97,6 +98,11 @@ func (s *Store) UpdateAuth(ctx context.Context, fn func(auth.Tx) error) error {
 
 // UpdateAutonomy runs fn in a transaction.
 func (s *Store) UpdateAutonomy(ctx context.Context, fn func(autonomy.Tx) error) error {
+	return s.update(ctx, func(t *tx) error { return fn(t) })
+}
+
+// UpdateIntegrations runs fn in a transaction.
+func (s *Store) UpdateIntegrations(ctx context.Context, fn func(integrations.Tx) error) error {
 	return s.update(ctx, func(t *tx) error { return fn(t) })
 }
 

@@ -1,0 +1,4 @@
+package integrations
+
+// ChooseFlow is chooseFlow, for its table.
+var ChooseFlow = chooseFlow

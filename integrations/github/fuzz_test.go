@@ -1,0 +1,97 @@
+package github_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hedgerow-dev/hedgerow/integrations"
+	"github.com/hedgerow-dev/hedgerow/integrations/github"
+)
+
+// canned answers every request alike.
+type canned struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: c.status, Header: c.header, Body: io.NopCloser(strings.NewReader(c.body)), Request: r, ProtoMajor: 1, ProtoMinor: 1,
+	}, nil
+}
+
+// FuzzAnswers: whatever GitHub sends, nothing panics, failures are of the one
+// type, and what is accepted is bounded.
+func FuzzAnswers(f *testing.F) {
+	f.Add(200, "", "", "", "application/json", `{"id":1,"login":"a","default_branch":"main","account":{"login":"a","type":"User"}}`)
+	f.Add(200, `<https://api.github.com/installation/repositories?page=2>; rel="next"`, "", "", "", `{"repositories":[{"id":1,"name":"a","full_name":"b/a"}]}`)
+	f.Add(201, "", "", "", "", `{"token":"ghs_x","expires_at":"2026-03-01T12:00:00Z"}`)
+	f.Add(403, "", "17", "0", "", `{"message":"API rate limit exceeded"}`)
+	f.Add(429, "<", "Wed, 21 Oct 2026 07:28:00 GMT", "-1", "", ``)
+	f.Add(200, "", "", "", "text/plain", `access_token=a&expires_in=9223372036854775807`)
+	f.Add(302, "", "", "", "", `[{"name":"main"},1,"x"]`)
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, status int, link, retry, reset, contentType, body string) {
+		if status < 100 || status > 599 || strings.ContainsAny(link+retry+reset+contentType, "\r\n\x00") {
+			t.Skip("no HTTP server sends this")
+		}
+		answer := canned{status, http.Header{"Link": {link}, "Retry-After": {retry}, "X-Ratelimit-Reset": {reset}, "Content-Type": {contentType}}, body}
+		c, err := github.New(github.Config{ClientID: "x", ClientSecret: "x", Transport: answer, Now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := t.Context()
+		account, err := c.User(ctx, "ghu_x")
+		failure(t, err)
+		branch, err := c.DefaultBranch(ctx, "ghs_x", "a/b")
+		failure(t, err)
+		branches, err := c.Branches(ctx, "ghs_x", "a/b")
+		failure(t, err)
+		bounded(t, append(branches, branch, account.Login, account.Type)...)
+		list, err := c.Repositories(ctx, "ghs_x", "")
+		failure(t, err)
+		if len(list.Repositories) > 10_000 || len(branches) > 10_000 {
+			t.Errorf("%d repositories, %d branches", len(list.Repositories), len(branches))
+		}
+		for _, r := range list.Repositories {
+			bounded(t, r.Name, r.FullName, r.DefaultBranch.Value, r.Language.Value, r.PushedAt.Value)
+		}
+		token, err := c.Exchange(ctx, integrations.ExchangeRequest{Code: "c"})
+		failure(t, err)
+		if (token.AccessToken == "") != (err != nil) || token.ExpiresIn < 0 || token.RefreshExpiresIn < 0 || len(token.AccessToken) > 16<<10 {
+			t.Errorf("token of %d bytes for %s, %v", len(token.AccessToken), token.ExpiresIn, err)
+		}
+		failure(t, c.CheckAccess(ctx, "ghu_x", "1"))
+	})
+}
+
+// failure checks an error, if there is one.
+func failure(t *testing.T, err error) {
+	t.Helper()
+	var f *integrations.Failure
+	if err == nil {
+		return
+	}
+	if !errors.As(err, &f) {
+		t.Fatalf("%T: %v", err, err)
+	}
+	limited := f.Kind == integrations.RateLimited
+	if limited != (f.RetryAfter > 0) || f.RetryAfter > 24*time.Hour || limited && f.RetryAfter < time.Second {
+		t.Errorf("%v: wait %s", f, f.RetryAfter)
+	}
+}
+
+func bounded(t *testing.T, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if len(text) > 1024 || !utf8.ValidString(text) {
+			t.Errorf("accepted %d bytes: %.80q", len(text), text)
+		}
+	}
+}
