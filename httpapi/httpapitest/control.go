@@ -37,12 +37,12 @@ type controlCall struct {
 
 // controls is the table of all control endpoints. Each domain adds its own.
 func (s *Standin) controls() *http.ServeMux {
-	table := append([]control{
+	table := slices.Concat([]control{
 		{http.MethodPut, "world", s.putWorld},
 		{http.MethodPost, "clock", advanceClock},
 		{http.MethodGet, "mail", listMail},
 		{http.MethodDelete, "mail", clearMail},
-	}, accountControls()...)
+	}, accountControls(), factorControls())
 	mux, byPath := http.NewServeMux(), map[string]map[string]control{}
 	for _, c := range table {
 		methods, ok := byPath[c.path]

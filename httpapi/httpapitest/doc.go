@@ -15,6 +15,7 @@
 //	  "users": {"alice": {"email": "alice@example.com", "password": "testpassword12345", "first_name": "Alice", "last_name": "",
 //	    "is_staff": false, "is_active": true, "is_email_verified": true, "pending_email": null,
 //	    "memberships": {"acme": 1}, "current_organization": "acme", "current_team": "web",
+//	    "totp": true, "backup_codes": ["abcdefgh"], "passkeys": [{"verified": true}], "passkeys_enabled_for_2fa": false,
 //	    "linked_identities": [{"provider": "github", "login": "octocat"}], "hedgehog_config": null, "credentials_reviewed": true}},
 //	  "api_keys": {"k1": {"owner": "alice", "label": "Test", "scopes": ["user:read"], "scoped_teams": [], "scoped_organizations": []}},
 //	  "invites": {"i1": {"organization": "acme", "target_email": "x@example.com", "age_days": 0}},
@@ -30,7 +31,11 @@
 // user. An absent "mail" means that mail is not configured, an absent name of an
 // organization or team is the name in the file.
 //
-// Passwords are not held to the rules. Null is no password, and so is
+// "totp" is a confirmed authenticator with a random secret, whose codes
+// POST /_standin/totp tells; backup codes come with one or not at all. Passkeys
+// count, but nobody has their authenticators.
+//
+// Passwords and backup codes are not held to the rules. Null is no password, and so is
 // "!unusable". Addresses keep their spelling. A membership is a level: 1, 8 or
 // 15.
 //

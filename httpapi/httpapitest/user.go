@@ -29,6 +29,7 @@ type userSpec struct {
 	LinkedIdentities    member[[]identitySpec] `json:"linked_identities"`
 	HedgehogConfig      member[jsontext.Value] `json:"hedgehog_config"`
 	CredentialsReviewed member[bool]           `json:"credentials_reviewed"`
+	factorSpec
 }
 
 type identitySpec struct {
@@ -69,7 +70,24 @@ func (f *fixture) createUser(ctx context.Context, at jsontext.Pointer, name stri
 		return refusedAt(at, err)
 	}
 	f.ids.Users[name] = UserIDs{u.ID, u.UUID}
-	return nil
+	if s.factorSpec.empty() {
+		return nil
+	}
+	factors, err := f.factorChange(ctx, at, u.ID, s.factorSpec)
+	if err != nil {
+		return err
+	}
+	return f.store.UpdateAuth(ctx, func(tx auth.Tx) error {
+		u, err := tx.User(ctx, u.ID)
+		if err != nil {
+			return err
+		}
+		if err := factors.save(ctx, tx, &u); err != nil {
+			return err
+		}
+		_, err = tx.SaveUser(ctx, u)
+		return err
+	})
 }
 
 // patchUser sets stored fields of a user directly: nothing else changes, sessions
@@ -79,12 +97,19 @@ func (f *fixture) patchUser(ctx context.Context, id users.ID, s userSpec) error 
 	if err != nil {
 		return err
 	}
+	factors, err := f.factorChange(ctx, "", id, s.factorSpec)
+	if err != nil {
+		return err
+	}
 	err = f.store.UpdateAuth(ctx, func(tx auth.Tx) error {
 		u, err := tx.User(ctx, id)
 		if err != nil {
 			return err
 		}
 		c.apply(&u)
+		if err := factors.save(ctx, tx, &u); err != nil {
+			return err
+		}
 		if _, err := tx.SaveUser(ctx, u); err != nil {
 			return err
 		}
