@@ -26,6 +26,10 @@ var (
 	Err2FANotEnabled        = &users.Error{Kind: users.Invalid, Code: "2fa_not_enabled", Message: "Set up an authenticator first."}
 	ErrSetupExpired         = &users.Error{Kind: users.Invalid, Code: "setup_expired", Message: "Start the set-up again."}
 	ErrTokenInvalid         = &users.Error{Kind: users.Invalid, Code: "token_invalid", Message: "The code is not valid."}
+	ErrPasskey              = &users.Error{Kind: users.Invalid, Code: "invalid_passkey", Message: "The passkey is not accepted."}
+	ErrPasskeyChallenge     = &users.Error{Kind: users.Invalid, Code: "challenge_expired", Message: "This took too long, or was used before. Start again."}
+	ErrNoPasskeys           = &users.Error{Kind: users.Invalid, Code: "no_passkeys", Message: "No passkey counts as second factor of this account."}
+	ErrTooManyPasskeys      = &users.Error{Kind: users.Invalid, Code: "invalid_input", Message: "You have the most passkeys that one user may have."}
 	ErrEmailNotAvailable    = &users.Error{Kind: users.Invalid, Code: "email_not_available", Message: "This service sends no mail."}
 	ErrAlreadyVerified      = &users.Error{Kind: users.Invalid, Code: "already_verified", Message: "This email address is verified already."}
 	ErrNoEmailChange        = &users.Error{Kind: users.Invalid, Code: "email_change_request_not_found", Message: "No change of the email address is pending."}

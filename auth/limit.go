@@ -28,11 +28,12 @@ func (r Rate) or(fallback Rate) Rate {
 
 // The limits that are not configurable: they are about guessing secrets.
 var (
-	accountFailures  = Rate{100, time.Hour}       // failed logins of one account, from anywhere
-	passwordFailures = Rate{10, 15 * time.Minute} // wrong current passwords of one account
-	takenAddresses   = Rate{10, time.Hour}        // addresses of others that one user may hit upon
-	stagedAddresses  = Rate{10, time.Hour}        // new addresses that one user may have mail sent to
-	linkStarts       = Rate{30, time.Minute}      // integrations contract, section 7
+	accountFailures  = Rate{100, time.Hour}         // failed logins of one account, from anywhere
+	passwordFailures = Rate{10, 15 * time.Minute}   // wrong current passwords of one account
+	takenAddresses   = Rate{10, time.Hour}          // addresses of others that one user may hit upon
+	passkeyLogins    = Rate{100, ChallengeLifetime} // sign-ins by passkey that one client address begins; each is stored
+	stagedAddresses  = Rate{10, time.Hour}          // new addresses that one user may have mail sent to
+	linkStarts       = Rate{30, time.Minute}        // integrations contract, section 7
 )
 
 // lockFor is how long a client address stays locked out after too many failed
@@ -176,6 +177,14 @@ func hashText(text string) string {
 // checkLogin returns ErrLockedOut for a locked client address, and ErrThrottled
 // for an account with too many failures.
 func (s *Service) checkLogin(ctx context.Context, address, account string) error {
+	if err := s.checkAddress(ctx, address); err != nil {
+		return err
+	}
+	return s.check(ctx, s.store, account, accountFailures)
+}
+
+// checkAddress returns ErrLockedOut for a locked client address.
+func (s *Service) checkAddress(ctx context.Context, address string) error {
 	if limit := s.config.LoginFailures; limit > 0 {
 		times, err := s.store.Attempts(ctx, address)
 		if err != nil {
@@ -186,11 +195,11 @@ func (s *Service) checkLogin(ctx context.Context, address, account string) error
 			return ErrLockedOut
 		}
 	}
-	return s.check(ctx, s.store, account, accountFailures)
+	return nil
 }
 
-// failLogin counts one failure for the client address and for the account, and
-// logs it if the account exists; user is zero if not.
+// failLogin counts one failure for the client address and for the account, unless
+// that is "", and logs it if the account exists; user is zero if not.
 func (s *Service) failLogin(ctx context.Context, address, account string, user users.ID) error {
 	return s.store.UpdateAuth(ctx, func(tx Tx) error {
 		if user != 0 {
@@ -202,6 +211,9 @@ func (s *Service) failLogin(ctx context.Context, address, account string, user u
 			if err := s.count(ctx, tx, address, Rate{limit, lockFor}); err != nil {
 				return err
 			}
+		}
+		if account == "" {
+			return nil
 		}
 		return s.count(ctx, tx, account, accountFailures)
 	})

@@ -57,9 +57,9 @@ func (s *Service) Login(ctx context.Context, r LoginRequest) (users.Secret, erro
 	if err != nil {
 		return "", err
 	}
-	if s.MailConfigured() && u.IsEmailVerified.Valid && !u.IsEmailVerified.Value {
+	if err := s.checkVerified(u); err != nil {
 		s.mailLink(ctx, VerifyEmailLink, "login", u.ID)
-		return "", ErrNotVerified
+		return "", err
 	}
 	token, err := s.startSession(ctx, u, r, password)
 	if errors.Is(err, Err2FARequired) {
@@ -69,6 +69,15 @@ func (s *Service) Login(ctx context.Context, r LoginRequest) (users.Secret, erro
 	}
 	s.remindToVerify(ctx, u)
 	return token, nil
+}
+
+// checkVerified returns ErrNotVerified for a user who must verify the address
+// before the first login.
+func (s *Service) checkVerified(u users.User) error {
+	if s.MailConfigured() && u.IsEmailVerified.Valid && !u.IsEmailVerified.Value {
+		return ErrNotVerified
+	}
+	return nil
 }
 
 // checkCredentials returns the active user with this address and password. The
@@ -132,23 +141,33 @@ func (s *Service) startSession(ctx context.Context, u users.User, r LoginRequest
 				return err
 			}
 		}
-		if err := s.dropCurrent(ctx, tx, r.Current); err != nil {
-			return err
-		}
-		if u.Is2FAEnabled() {
-			if session.SecondFactor, err = s.remembers(ctx, tx, u, r.Remembered); err != nil {
-				return err
-			}
-			if pending = !session.SecondFactor; pending {
-				return s.addPending(ctx, tx, u, session.Hash)
-			}
-		}
-		return s.signIn(ctx, tx, u, session)
+		pending, err = s.enter(ctx, tx, u, session, r.Current, r.Remembered)
+		return err
 	})
 	if err == nil && pending {
 		return token, Err2FARequired
 	}
 	return token, err
+}
+
+// enter stores a session in place of the current one or, if the account asks for
+// a second factor which neither the session nor a remembered device has passed,
+// a login that waits for it under the same secret.
+func (s *Service) enter(
+	ctx context.Context, tx Tx, u users.User, session Session, current users.Secret, remembered []users.Secret,
+) (pending bool, err error) {
+	if err := s.dropCurrent(ctx, tx, current); err != nil {
+		return false, err
+	}
+	if u.Is2FAEnabled() && !session.SecondFactor {
+		if session.SecondFactor, err = s.remembers(ctx, tx, u, remembered); err != nil {
+			return false, err
+		}
+		if !session.SecondFactor {
+			return true, s.addPending(ctx, tx, u, session)
+		}
+	}
+	return false, s.signIn(ctx, tx, u, session)
 }
 
 // signIn stores a session as a login of u.

@@ -45,7 +45,7 @@ type Passkey struct {
 	UserHandle   []byte // random; the same for all passkeys of a user
 	Name         string // chosen by the user
 	Data         []byte // the credential as package auth/passkey reads it
-	Verified     bool   // it was used to prove that it works
+	Verified     bool   // its user verification counts, and so it can be a second factor
 	CreatedAt    time.Time
 	LastUsedAt   time.Time
 }

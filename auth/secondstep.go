@@ -30,18 +30,26 @@ const (
 	maxBackOff   = 15 * time.Minute
 )
 
-// passwordMark ties a pending login to the password that it was started with.
+// passwordMark ties a pending login to the password of the time.
 func passwordMark(u users.User) []byte {
 	sum := sha256.Sum256([]byte(u.PasswordHash))
 	return sum[:]
 }
 
-// addPending makes a login wait for its second step under the secret of hash.
-func (s *Service) addPending(ctx context.Context, tx Tx, u users.User, hash Hash) error {
+// addPending makes a login wait for its second step under the secret of the
+// session that it would have started.
+func (s *Service) addPending(ctx context.Context, tx Tx, u users.User, session Session) error {
 	now := s.now()
+	data := append(passwordMark(u), session.Method...)
 	return tx.SaveTicket(ctx, Ticket{
-		Purpose: PendingLogin, Hash: hash, UserID: u.ID, Data: passwordMark(u), CreatedAt: now, ExpiresAt: now.Add(PendingKept),
+		Purpose: PendingLogin, Hash: session.Hash, UserID: u.ID, Data: data, CreatedAt: now, ExpiresAt: now.Add(PendingKept),
 	})
+}
+
+// readPending splits the data of a pending login.
+func readPending(t Ticket) (mark []byte, method string) {
+	n := min(len(t.Data), sha256.Size)
+	return t.Data[:n], string(t.Data[n:])
 }
 
 // IsPending reports whether a cookie's value stands for a login that waits, or
@@ -93,46 +101,56 @@ func (s *Service) FinishLogin(ctx context.Context, r SecondStep) (SignedIn, erro
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("finish login: %w", err)
 	}
-	session, token, err := s.newSession(step.user, r.UserAgent)
+	u, in, err := s.finish(ctx, step, r.UserAgent, s.takeStep)
 	if err != nil {
-		return SignedIn{}, fmt.Errorf("finish login: %w", err)
-	}
-	session.SecondFactor = true
-	remember, err := s.newToken()
-	if err != nil {
-		return SignedIn{}, fmt.Errorf("finish login: %w", err)
-	}
-	var u users.User
-	var refused error // stored, and so no reason to roll back
-	err = s.store.UpdateAuth(ctx, func(tx Tx) (err error) {
-		if u, refused, err = s.takeStep(ctx, tx, step); err != nil || refused != nil {
-			return err
-		}
-		return s.grant(ctx, tx, u, session, remember)
-	})
-	if err = errors.Join(err, refused); err != nil {
 		return SignedIn{}, fmt.Errorf("finish login: %w", err)
 	}
 	if step.backupSum != nil {
 		s.send(ctx, BackupCodeUsed{To: recipient(u), Remaining: step.remaining})
 	}
 	s.remindToVerify(ctx, u)
-	return SignedIn{User: u.UUID, Session: token, Remember: remember}, nil
+	return in, nil
 }
 
-// step is a second step on its way.
+// finish starts the session of a login whose second step take accepts.
+func (s *Service) finish(
+	ctx context.Context, st *step, userAgent string, take func(context.Context, Tx, *step) (u users.User, refused, err error),
+) (users.User, SignedIn, error) {
+	session, token, err := s.newSession(st.user, userAgent)
+	if err != nil {
+		return users.User{}, SignedIn{}, err
+	}
+	session.Method, session.SecondFactor = st.method, true
+	remember, err := s.newToken()
+	if err != nil {
+		return users.User{}, SignedIn{}, err
+	}
+	var u users.User
+	var refused error // stored, and so no reason to roll back
+	err = s.store.UpdateAuth(ctx, func(tx Tx) (err error) {
+		if u, refused, err = take(ctx, tx, st); err != nil || refused != nil {
+			return err
+		}
+		return s.grant(ctx, tx, u, session, remember)
+	})
+	return u, SignedIn{User: u.UUID, Session: token, Remember: remember}, errors.Join(err, refused)
+}
+
+// step is a second step on its way: by a code or, if there is a response, by a
+// passkey.
 type step struct {
 	pending   Hash
 	user      users.ID
+	method    string // of the login that waits
+	response  []byte
 	code      string
 	backupSum []byte // hash of code, when that may be a backup code
 	remaining int    // backup codes that are left
 }
 
-// judgeStep does what a transaction is too short for: it counts the try, refuses
-// what is no code, and hashes a backup code.
-func (s *Service) judgeStep(ctx context.Context, r SecondStep) (*step, error) {
-	st := &step{pending: hashOf(r.Pending), code: normalCode(r.Code)}
+// openStep finds the login that waits, and counts the try.
+func (s *Service) openStep(ctx context.Context, pending users.Secret) (*step, error) {
+	st := &step{pending: hashOf(pending)}
 	ticket, err := s.store.Ticket(ctx, PendingLogin, st.pending)
 	if errors.Is(err, users.ErrNotFound) {
 		return nil, Err2FASession
@@ -140,12 +158,29 @@ func (s *Service) judgeStep(ctx context.Context, r SecondStep) (*step, error) {
 		return nil, err
 	}
 	st.user = ticket.UserID
+	_, st.method = readPending(ticket)
 	if err := s.allow(ctx, "second-step:"+id(st.user), s.config.SecondSteps); err != nil {
 		return nil, err
 	}
-	if s.now().After(ticket.CreatedAt.Add(pendingLifetime)) {
-		return nil, Err2FAExpired
+	return st, s.checkWait(ticket)
+}
+
+// checkWait returns Err2FAExpired for a login that has waited too long.
+func (s *Service) checkWait(pending Ticket) error {
+	if s.now().After(pending.CreatedAt.Add(pendingLifetime)) {
+		return Err2FAExpired
 	}
+	return nil
+}
+
+// judgeStep does what a transaction is too short for: it counts the try, refuses
+// what is no code, and hashes a backup code.
+func (s *Service) judgeStep(ctx context.Context, r SecondStep) (*step, error) {
+	st, err := s.openStep(ctx, r.Pending)
+	if err != nil {
+		return nil, err
+	}
+	st.code = normalCode(r.Code)
 	if !r.Code.Set || r.Code.Null || r.Code.Err == nil && st.code == "" {
 		return nil, Err2FAMissing
 	}
@@ -213,7 +248,7 @@ func (s *Service) takeStep(ctx context.Context, tx Tx, st *step) (u users.User, 
 }
 
 // waiting returns the user of a login that waits for its second step. One whose
-// reason is gone is Err2FASession.
+// reason is gone is Err2FASession, and one that is too old Err2FAExpired.
 func (s *Service) waiting(ctx context.Context, tx Tx, pending Hash) (users.User, error) {
 	ticket, err := tx.Ticket(ctx, PendingLogin, pending)
 	if errors.Is(err, users.ErrNotFound) {
@@ -221,11 +256,14 @@ func (s *Service) waiting(ctx context.Context, tx Tx, pending Hash) (users.User,
 	} else if err != nil {
 		return users.User{}, err
 	}
+	if err := s.checkWait(ticket); err != nil {
+		return users.User{}, err
+	}
 	u, err := tx.User(ctx, ticket.UserID)
 	if err != nil {
 		return users.User{}, err
 	}
-	if !u.IsActive || !u.Is2FAEnabled() || subtle.ConstantTimeCompare(ticket.Data, passwordMark(u)) != 1 {
+	if mark, _ := readPending(ticket); !u.IsActive || !u.Is2FAEnabled() || subtle.ConstantTimeCompare(mark, passwordMark(u)) != 1 {
 		return users.User{}, Err2FASession
 	}
 	return u, nil

@@ -72,6 +72,10 @@ type Config struct {
 	VerificationMails Rate
 	// PasswordResets is the same for mails that reset a password.
 	PasswordResets Rate
+	// Passkeys runs the ceremonies of passkeys; package auth/passkey has an
+	// implementation. Nil means that none can be registered or used, and the
+	// methods that begin or complete a ceremony return users.ErrNotFound.
+	Passkeys PasskeyCeremony
 	// Mailer sends mail. Nil means that mail is not configured.
 	Mailer Mailer
 	// VerifyEmailURL and PasswordResetURL are pages of the host that links in mails

@@ -40,10 +40,11 @@ func (s *Service) storeSessionUse(ctx context.Context, batch map[Hash]time.Time)
 }
 
 // endSessions ends the sessions of a user but one, and whatever could become a
-// session: remembered devices, pending logins, set-ups and links in mails. It returns how many
-// sessions that were; the zero UUID spares none.
+// session: remembered devices, pending logins, set-ups, links in mails and
+// challenges for a passkey. It returns how many sessions that were; the zero UUID
+// spares none.
 func endSessions(ctx context.Context, tx Tx, user users.ID, except uuid.UUID) (int, error) {
-	if err := tx.DeleteTickets(ctx, user, RememberedDevice, PendingLogin, TOTPSetup, VerifyEmailLink, PasswordResetLink); err != nil {
+	if err := tx.DeleteTickets(ctx, user, RememberedDevice, PendingLogin, TOTPSetup, VerifyEmailLink, PasswordResetLink, PasskeySetup, PasskeyStep); err != nil {
 		return 0, err
 	}
 	return tx.DeleteSessions(ctx, user, except)

@@ -23,8 +23,11 @@ const (
 	// VerifyEmailLink and PasswordResetLink are links in mails.
 	VerifyEmailLink   Purpose = "verify_email"
 	PasswordResetLink Purpose = "password_reset"
-	// PasskeyChallenge is one ceremony of a passkey.
-	PasskeyChallenge Purpose = "passkey_challenge"
+	// PasskeySetup, PasskeyLogin and PasskeyStep are challenges that a passkey must
+	// sign: to be registered, to sign in, and for the second step of a login.
+	PasskeySetup Purpose = "passkey_setup"
+	PasskeyLogin Purpose = "passkey_login"
+	PasskeyStep  Purpose = "passkey_step"
 )
 
 // Ticket is a right that lasts for a short time. Hash is that of the secret that
@@ -34,7 +37,7 @@ const (
 type Ticket struct {
 	Purpose   Purpose
 	Hash      Hash
-	UserID    users.ID // zero for a passkey of a user who is not known yet
+	UserID    users.ID // zero for PasskeyLogin, as the user is not known yet
 	Data      []byte   // what the purpose needs besides; nil is as good as empty
 	CreatedAt time.Time
 	ExpiresAt time.Time // until then it is kept; it may be void earlier

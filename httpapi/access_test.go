@@ -143,6 +143,13 @@ var accessRows = []accessRow{
 	{"POST", "/webhooks/github", "{}", 403, "ok ok ok ok | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 	{"POST", "/webhooks/github/pr", "{}", 403, "ok ok ok ok | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 
+	{"GET", "/api/users/{user}/passkeys", "", 200, "401 401 401 401 | ok ok | 403 403 403 403 403 | ok | ok ok 403", "self"},
+	{"POST", "/api/users/{user}/passkeys/register/begin", "", 200, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", "self"},
+	// No passkey answers, and there is none to change.
+	{"POST", "/api/users/{user}/passkeys/register/complete", `{"credential":{}}`, 400, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", "self"},
+	{"PATCH", "/api/users/{user}/passkeys/{passkey}", `{"name":"x"}`, 404, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", "self"},
+	{"DELETE", "/api/users/{user}/passkeys/{passkey}", "", 404, "401 401 401 401 | ok 403 | 401 401 401 401 401 | ok | ok 403 401", "self"},
+
 	{"GET", "/api/personal_api_keys", "", 200, "401 401 401 401 | ok ok | 403 403 403 403 403 | ok | ok ok 403", ""},
 	{"POST", "/api/personal_api_keys", `{"label":"x","scopes":["*"],"scoped_teams":[],"scoped_organizations":[]}`, 201, "401 401 401 401 | ok 403 | 403 403 403 403 403 | ok | ok 403 403", ""},
 	{"GET", "/api/personal_api_keys/{key}", "", 200, "401 401 401 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", "key"},
@@ -154,6 +161,10 @@ var accessRows = []accessRow{
 	// call, and a good one never turns into a cookie.
 	{"POST", "/api/login", "{}", 400, "ok 401 ok 401 | ok ok | 403 403 403 403 403 | ok | ok ok 403", ""},
 	{"POST", "/api/login/token", "{}", 400, "ok 401 ok 401 | ok ok | 403 403 403 403 403 | ok | ok ok 403", ""},
+	{"POST", "/api/login/passkey/begin", "", 200, "ok 401 ok 401 | ok ok | 403 403 403 403 403 | ok | ok ok 403", ""},
+	{"POST", "/api/login/passkey/complete", "{}", 400, "ok 401 ok 401 | ok ok | 403 403 403 403 403 | ok | ok ok 403", ""},
+	{"POST", "/api/login/2fa/passkey/begin", "", 400, "ok 401 ok 401 | ok ok | 403 403 403 403 403 | ok | ok ok 403", ""},
+	{"POST", "/api/login/2fa/passkey/complete", "{}", 400, "ok 401 ok 401 | ok ok | 403 403 403 403 403 | ok | ok ok 403", ""},
 	{"POST", "/logout", "", 302, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 	{"POST", "/api/logout", "", 302, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 }
@@ -399,6 +410,7 @@ func TestUserBeforeBody(t *testing.T) {
 // openPaths are those that anybody may call.
 var openPaths = []string{
 	"/api/login", "/api/login/token", "/logout", "/api/logout", "/api/reset", "/api/reset/{uuid}",
+	"/api/login/passkey/begin", "/api/login/passkey/complete", "/api/login/2fa/passkey/begin", "/api/login/2fa/passkey/complete",
 	"/api/users/verify_email", "/api/users/request_email_verification", "/webhooks/github", "/webhooks/github/pr",
 }
 

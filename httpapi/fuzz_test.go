@@ -31,7 +31,7 @@ func newFuzzEnv(t *testing.T) *fuzzEnv {
 	t.Helper()
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	api, err := httpapi.New(memory.New(), httpapi.Config{PublicURL: "https://app.example.com", EncryptionKeys: encryptionKeys, Now: func() time.Time { return now },
-		Auth: auth.Config{PasswordCost: cheap}, Dashboards: users.DashboardMap{1: 1}})
+		Auth: auth.Config{PasswordCost: cheap, Passkeys: ceremony(t, "https://app.example.com")}, Dashboards: users.DashboardMap{1: 1}})
 	if err != nil {
 		t.Fatalf("httpapi.New: %v", err)
 	}

@@ -213,7 +213,7 @@ func (a *API) asker(c *call) auth.Asker {
 // validSegments applies the lookup segments of contract section 1: anything but
 // a slash or a dot. Installations are digits. The mux has decoded them.
 func validSegments(r *http.Request) bool {
-	for _, name := range []string{"user", "key", "session", "uuid", "request"} {
+	for _, name := range []string{"user", "key", "session", "passkey", "uuid", "request"} {
 		if strings.ContainsAny(r.PathValue(name), "/.") {
 			return false
 		}

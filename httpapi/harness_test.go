@@ -73,7 +73,8 @@ func each(t *testing.T, configure func(*httpapi.Config), fn func(t *testing.T, e
 func newEnv(t *testing.T, store storage.Storage, configure func(*httpapi.Config)) *env {
 	t.Helper()
 	e := &env{t: t, store: store, time: time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)}
-	config := httpapi.Config{PublicURL: "https://app.example.com", EncryptionKeys: encryptionKeys, Now: e.now, Auth: auth.Config{PasswordCost: cheap},
+	config := httpapi.Config{PublicURL: "https://app.example.com", EncryptionKeys: encryptionKeys, Now: e.now,
+		Auth:       auth.Config{PasswordCost: cheap, Passkeys: ceremony(t, "https://app.example.com")},
 		Dashboards: users.DashboardMap{1: 1, 2: 2}}
 	if configure != nil {
 		configure(&config)

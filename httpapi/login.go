@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 func (a *API) login(c *call) (answer, error) {
@@ -21,6 +22,12 @@ func (a *API) login(c *call) (answer, error) {
 		Email: c.body.text("email"), Password: c.body.text("password"),
 		Client: a.clientAddress(c.Request), UserAgent: c.UserAgent(), Current: current, Remembered: remembered(c.Request),
 	})
+	return a.entered(c, token, err)
+}
+
+// entered hands out the cookie of a session, or of a login that waits for its
+// second step.
+func (a *API) entered(c *call, token users.Secret, err error) (answer, error) {
 	if errors.Is(err, auth.Err2FARequired) {
 		a.addCookie(c.header, a.config.CookieName, token, auth.PendingKept, http.SameSiteLaxMode)
 	}
@@ -45,9 +52,14 @@ func (a *API) finishLogin(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	return a.signedIn(c, in), nil
+}
+
+// signedIn hands out what a second step has earned.
+func (a *API) signedIn(c *call, in auth.SignedIn) answer {
 	a.setCookie(c.header, in.Session)
 	a.addCookie(c.header, rememberPrefix+in.User.String(), in.Remember, auth.RememberLifetime, http.SameSiteStrictMode)
-	return success(), nil
+	return success()
 }
 
 func success() answer { return answer{body: []byte(`{"success":true}`)} }

@@ -189,8 +189,10 @@ func nobody(p auth.Principal, err error) (auth.Principal, error) {
 
 // cookie returns the session cookie, unless the name occurs twice: one of the
 // two was planted.
-func (a *API) cookie(r *http.Request) (users.Secret, bool) {
-	cookies := r.CookiesNamed(a.config.CookieName)
+func (a *API) cookie(r *http.Request) (users.Secret, bool) { return cookie(r, a.config.CookieName) }
+
+func cookie(r *http.Request, name string) (users.Secret, bool) {
+	cookies := r.CookiesNamed(name)
 	if len(cookies) != 1 || cookies[0].Value == "" || len(cookies[0].Value) > maxCredential {
 		return "", false
 	}

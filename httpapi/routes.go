@@ -83,6 +83,7 @@ func (a *API) routes() []route {
 		user     = "/api/users/{user}"
 		autonomy = user + "/signal_autonomy"
 		sessions = user + "/login_sessions"
+		passkeys = user + "/passkeys"
 		keys     = "/api/personal_api_keys"
 		reset    = "/api/reset"
 
@@ -127,6 +128,12 @@ func (a *API) routes() []route {
 		{del, sessions + "/{session}", sessionBlind, "", fresh, unlimited, ownOnly, false, a.revokeSession},
 		{post, sessions + "/revoke_others", sessionBlind, "", fresh, byCredential, ownOnly, false, a.revokeOtherSessions},
 
+		{get, passkeys, sessionOnly, "", anyAge, unlimited, ownOnly, false, a.listPasskeys},
+		{post, passkeys + "/register/begin", sessionOnly, "", fresh, byCredential, ownOnly, false, a.startPasskey},
+		{post, passkeys + "/register/complete", sessionOnly, "", fresh, byCredential, ownOnly, false, a.confirmPasskey},
+		{patch, passkeys + "/{passkey}", sessionOnly, "", fresh, byCredential, ownOnly, false, a.renamePasskey},
+		{del, passkeys + "/{passkey}", sessionBlind, "", fresh, unlimited, ownOnly, false, a.deletePasskey},
+
 		{get, linked, sessionOrKey, "user:read", anyAge, unlimited, afterQuery, false, a.listIntegrations},
 		{other, linked, sessionOrKey, "user:read", anyAge, unlimited, noTarget, false, nil},
 		{post, github + "/start", sessionOrKey, "user:write", anyAge, linkStart, byUUID, false, a.startLink},
@@ -159,6 +166,10 @@ func (a *API) routes() []route {
 
 		{post, "/api/login", anyone, "", anyAge, unlimited, noTarget, true, a.login},
 		{post, "/api/login/token", anyone, "", anyAge, unlimited, noTarget, true, a.finishLogin},
+		{post, "/api/login/passkey/begin", anyone, "", anyAge, unlimited, noTarget, true, a.startPasskeyLogin},
+		{post, "/api/login/passkey/complete", anyone, "", anyAge, unlimited, noTarget, true, a.passkeyLogin},
+		{post, "/api/login/2fa/passkey/begin", anyone, "", anyAge, unlimited, noTarget, true, a.startPasskeyStep},
+		{post, "/api/login/2fa/passkey/complete", anyone, "", anyAge, unlimited, noTarget, true, a.finishLoginByPasskey},
 		{post, reset, anyone, "", anyAge, passwordReset, noTarget, true, a.requestReset},
 		{get, reset + "/{uuid}", anyone, "", anyAge, unlimited, noTarget, true, a.checkReset},
 		{post, reset + "/{uuid}", anyone, "", anyAge, unlimited, noTarget, true, a.resetPassword},

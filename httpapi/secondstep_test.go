@@ -63,7 +63,7 @@ func TestPendingLoginIsWorthNothing(t *testing.T) {
 			if slices.Contains(openPaths, pair[1]) {
 				continue
 			}
-			path := strings.NewReplacer("{user}", "@me", "{key}", "@current", "{session}", unknownID, "{requests}", "install_requests",
+			path := strings.NewReplacer("{user}", "@me", "{key}", "@current", "{session}", unknownID, "{passkey}", unknownID, "{requests}", "install_requests",
 				"{request}", unknownID, "{installation}", "12345").Replace(pair[1])
 			r := e.do(pair[0], path, "", pending)
 			if r.nobody("not_authenticated"); r.header.Get("Set-Cookie") != "" {

@@ -17,6 +17,18 @@ var urlForm = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://|\b(?:https?|ftp|file|
 // characters.
 const fillers = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
 
+// CheckName checks a required member that people will read, of at most MaxName
+// characters: by the rules of CheckText, and as first and last names are. It
+// returns the name without surrounding white space, or an Invalid error for the
+// field.
+func CheckName(f Field[string], field string) (string, error) {
+	name, err := CheckText(f, field, MaxName)
+	if err != nil {
+		return "", err
+	}
+	return name, checkDisplayName(field, name)
+}
+
 // checkDisplayName refuses what could mislead somebody who reads the name in a
 // mail or a list, contract section 8.2. Compatibility folding comes first, so
 // that full-width letters are no way around it.

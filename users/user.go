@@ -62,7 +62,7 @@ type User struct {
 	RoleAtOrganization      Null[string]
 
 	// HasTOTP says that a confirmed authenticator exists. HasVerifiedPasskey
-	// says that a passkey exists which has been used with user verification.
+	// says that a passkey exists which can be a second factor.
 	HasTOTP            bool
 	HasVerifiedPasskey bool
 	// PasskeysEnabledFor2FA makes passkeys count as second factor.

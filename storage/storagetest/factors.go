@@ -88,10 +88,10 @@ func testTicketRoundTrip(t *testing.T, st storage.Storage) {
 	full := newTicket(u, odd, "full")
 	full.Data = []byte{0, 255, 0}
 	complete(t, full)
-	bare := auth.Ticket{Purpose: auth.PasskeyChallenge, Hash: hash("bare")}
+	bare := auth.Ticket{Purpose: auth.PasskeyLogin, Hash: hash("bare")}
 	put(t, st, auth.Tx.SaveTicket, full, bare)
 	same(t, "Ticket", ticket(t, st, odd, "full"), full)
-	got := ticket(t, st, auth.PasskeyChallenge, "bare")
+	got := ticket(t, st, auth.PasskeyLogin, "bare")
 	if len(got.Data) != 0 {
 		t.Errorf("Data of a ticket without: got %q", got.Data)
 	}
