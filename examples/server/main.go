@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/auth/mail"
+	"github.com/hedgerow-dev/hedgerow/auth/passkey"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/httpapi/httpapitest"
 	"github.com/hedgerow-dev/hedgerow/storage"
@@ -92,6 +94,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if w != nil {
 		w.Configure(&config)
 	}
+	if len(command) == 0 {
+		config.Auth.Passkeys = passkeys(config.PublicURL, logger)
+	}
 	dashboards := users.DashboardMap{}
 	config.Dashboards = dashboards
 	store, err := open(ctx, o.db)
@@ -147,6 +152,21 @@ func (o options) config(logger *slog.Logger) httpapi.Config {
 		PublicURL: o.publicURL, TrustedOrigins: o.trustedOrigins, Logger: logger,
 		Auth: auth.Config{IdentityChange: o.identityChange},
 	}
+}
+
+// passkeys returns the ceremonies for pages of the public URL, or nil and says so
+// where browsers have no passkeys: on an IP address, and without https.
+func passkeys(publicURL string, logger *slog.Logger) auth.PasskeyCeremony {
+	var config passkey.Config
+	if u, err := url.Parse(publicURL); err == nil { // if not, httpapi.New says so
+		config = passkey.Config{RPID: u.Hostname(), DisplayName: u.Hostname(), Origins: []string{u.Scheme + "://" + u.Host}}
+	}
+	c, err := passkey.New(config)
+	if err != nil {
+		logger.Info("passkeys are off: the public URL must have a domain and https, or localhost", slog.Any("error", err))
+		return nil
+	}
+	return c
 }
 
 // app is the running program.

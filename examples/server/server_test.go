@@ -277,3 +277,21 @@ func TestResetSecondFactor(t *testing.T) {
 		}
 	}
 }
+
+// TestPasskeysNeedADomain, as browsers have none on an IP address.
+func TestPasskeysNeedADomain(t *testing.T) {
+	for url, want := range map[string]int{"": http.StatusNotFound, "http://localhost:8010": http.StatusOK, "http://accounts.example.com": http.StatusNotFound,
+		"https://accounts.example.com": http.StatusOK} {
+		args := []string{"-db", "memory"}
+		if url != "" {
+			args = append(args, "-public-url", url)
+		}
+		res, err := http.Post(start(t, args...).base+"/api/login/passkey/begin", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil || res.StatusCode != want {
+			t.Errorf("public URL %q: got status %d, %v, want %d", url, res.StatusCode, err, want)
+		}
+	}
+}
