@@ -253,8 +253,8 @@ func (s *Service) DeletePasskey(ctx context.Context, p Principal, id string) err
 	return nil
 }
 
-// SavePasskey stores a passkey of k.UserID, or replaces the one of the same ID; it
-// is for hosts that import accounts. What is zero is filled in: ID, CredentialID,
+// SavePasskey adds a passkey to k.UserID and returns it with its ID, which is new;
+// it is for hosts that import accounts. What is zero is filled in: CredentialID,
 // UserHandle and CreatedAt, and the name "Passkey". Without Data nobody can use
 // it. It returns users.ErrNotFound, users.ErrConflict for a CredentialID that
 // another passkey has or a UserHandle that differs from the user's other passkeys,
@@ -294,16 +294,14 @@ func (s *Service) SavePasskey(ctx context.Context, k Passkey) (Passkey, error) {
 	return k, nil
 }
 
-// completePasskey fills in what is zero.
+// completePasskey gives k an ID and fills in what is zero.
 func (s *Service) completePasskey(k Passkey) (Passkey, error) {
 	var err error
 	if k.Name, err = users.CheckName(users.Set(cmp.Or(k.Name, "Passkey")), "name"); err != nil {
 		return Passkey{}, err
 	}
-	if k.ID == uuid.Nil {
-		if k.ID, err = uuid.NewRandomFromReader(s.config.Rand); err != nil {
-			return Passkey{}, fmt.Errorf("read randomness: %w", err)
-		}
+	if k.ID, err = uuid.NewRandomFromReader(s.config.Rand); err != nil {
+		return Passkey{}, fmt.Errorf("read randomness: %w", err)
 	}
 	if len(k.CredentialID) == 0 {
 		if k.CredentialID, err = s.random(challengeBytes); err != nil {

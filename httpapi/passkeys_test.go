@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -309,12 +310,16 @@ func TestSavePasskey(t *testing.T) {
 		fake.key.ID, fake.Options.UserHandle = k.CredentialID, k.UserHandle
 		e.signIn(fake, "").invalid("invalid_passkey", "")
 
-		moved := list[1]
+		moved := list[slices.IndexFunc(list, func(l auth.Passkey) bool { return l.ID != k.ID })]
 		moved.UserID = bob.ID
-		if _, err := save(moved); err != nil {
-			t.Fatalf("SavePasskey of a real one: %v", err)
+		if _, err := save(moved); !errors.Is(err, users.ErrConflict) {
+			t.Errorf("SavePasskey of one that exists: got %v, want %v", err, users.ErrConflict)
 		}
-		e.signIn(d, "").ok(200)
+		e.do("DELETE", own+"passkeys/"+moved.ID.String(), "", cookie).ok(204)
+		if again, err := save(moved); err != nil || again.ID == moved.ID {
+			t.Fatalf("SavePasskey of a real one: got %+v, %v", again, err)
+		}
+		e.do("GET", "/api/users/@me", "", e.signIn(d, "").ok(200).cookie("sessionid")).has("email", `"bob@example.com"`)
 		for name, c := range map[string]struct {
 			k    auth.Passkey
 			want error
