@@ -201,11 +201,23 @@ func (s *Service) judge(up *update, u users.User) error {
 	if up.proven && u.PasswordHash != up.checked {
 		return ErrIncorrectPassword // it was changed since it was compared
 	}
-	if !up.principal.ByToken() || !changesIdentity(up.patch, u) {
-		return nil
+	if s.config.IdentityChange == SessionOnly {
+		return s.judgeIdentity(up, u)
 	}
-	if s.config.IdentityChange == SessionOnly || s.config.IdentityChange == WithPassword && !u.HasPassword() {
+	if up.principal.ByToken() && s.config.IdentityChange == WithPassword && changesIdentity(up.patch, u) && !u.HasPassword() {
 		return users.ErrForbidden
+	}
+	return nil
+}
+
+// judgeIdentity is the rule SessionOnly.
+func (s *Service) judgeIdentity(up *update, u users.User) error {
+	p := up.principal
+	switch {
+	case p.ByToken() && (up.patch.Password.Set || changesEmail(up.patch, u)):
+		return users.ErrForbidden
+	case p.BySession() && changesEmail(up.patch, u) && s.now().After(p.Session.CreatedAt.Add(emailFreshness)):
+		return ErrReauthenticate
 	}
 	return nil
 }
@@ -219,9 +231,10 @@ func (s *Service) asksPassword(up *update, u users.User) bool {
 // changesIdentity reports whether a patch would change address or password, as
 // far as its form allows.
 func changesIdentity(p users.Patch, u users.User) bool {
-	if p.Password.Set && !p.Password.Null && p.Password.Err == nil {
-		return true
-	}
+	return p.Password.Set && !p.Password.Null && p.Password.Err == nil || changesEmail(p, u)
+}
+
+func changesEmail(p users.Patch, u users.User) bool {
 	email, err := users.CheckEmail(p.Email)
 	return p.Email.Set && err == nil && email != u.Email
 }

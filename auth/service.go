@@ -28,9 +28,13 @@ const (
 	WithPassword IdentityChange = iota
 	// Documented asks for nothing more than the scope, as the documented API does.
 	Documented
-	// SessionOnly refuses keys and tokens.
+	// SessionOnly refuses keys and tokens, and a new address by a session whose
+	// login is more than 300 seconds old.
 	SessionOnly
 )
+
+// emailFreshness is how recent a login SessionOnly asks for, contract section 4.
+const emailFreshness = 300 * time.Second
 
 // Config adjusts a Service. The zero value is ready for production.
 type Config struct {

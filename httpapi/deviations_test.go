@@ -130,6 +130,29 @@ func TestD03IdentityChange(t *testing.T) {
 	}
 }
 
+// TestSessionOnly asks for a login just now, before validation could tell
+// which addresses are taken (contract section 4).
+func TestSessionOnly(t *testing.T) {
+	each(t, func(c *httpapi.Config) { c.Auth.IdentityChange = auth.SessionOnly }, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		e.user("bob")
+		old, recent, key := e.session(alice, 300*time.Second+time.Microsecond), e.session(alice, 300*time.Second), e.key(alice, "user:write")
+		for _, address := range []string{"bob@example.com", "free@example.com"} {
+			body := `{"first_name":null,"email":"` + address + `"}`
+			e.do("PATCH", "/api/users/@me", body, old).refused(403, "authentication_error", "sensitive_action_required_reauth", "")
+			e.do("PATCH", "/api/users/@me", body, key).denied()
+		}
+		for _, password := range []string{`"mighty-strong-secure-1337!!"`, `""`, `null`, `[]`} {
+			e.do("PATCH", "/api/users/@me", `{"password":`+password+`}`, key).denied()
+		}
+		for _, caller := range []option{old, key} {
+			e.do("PATCH", "/api/users/@me", `{"first_name":"A","email":"alice@example.com"}`, caller).ok(200)
+			e.do("PATCH", "/api/users/@me", `{"email":"x"}`, caller).invalid("invalid_input", "email")
+		}
+		e.do("PATCH", "/api/users/@me", `{"email":"free@example.com"}`, recent).ok(200).has("email", `"free@example.com"`)
+	})
+}
+
 func TestD04StaffFlag(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		alice, boss := e.user("alice"), e.user("boss", staff)

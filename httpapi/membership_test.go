@@ -51,6 +51,23 @@ func TestEnforcedSecondFactor(t *testing.T) {
 	})
 }
 
+// TestOrganizationMetadata always has an instance tag, contract section 7.3.
+func TestOrganizationMetadata(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		o, _ := e.organization("Acme", alice)
+		for _, stored := range []users.JSON{o.Metadata, ""} {
+			o.Metadata = stored
+			if _, err := e.api.Users().SaveOrganization(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+			if got := e.do("GET", "/api/users/@me", "", e.key(alice, "*")).ok(200).part("organization", "metadata"); got != `{"instance_tag":"none"}` {
+				t.Errorf("with %q stored, got metadata %s", stored, got)
+			}
+		}
+	})
+}
+
 func TestEnforcedSSO(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		alice := e.user("alice")

@@ -108,8 +108,8 @@ func (a *API) routes() []route {
 		{post, user + "/onboarding/skip", sessionOnly, "", fresh, onboardingSkip, byUUID, false, a.skipOnboarding},
 		{patch, user + "/product_intro_seen", sessionOrKey, "user:write", anyAge, byCredential, byUUID, false, a.seeIntro},
 		{patch, "/api/users/cancel_email_change_request", sessionOnly, "", fresh, byCredential, noTarget, false, a.cancelEmailChange},
-		{post, "/api/users/verify_email", anyone, "", anyAge, byCredential, noTarget, true, a.verifyEmail},
-		{post, "/api/users/request_email_verification", anyone, "", anyAge, verificationMail, noTarget, true, a.requestVerification},
+		{post, "/api/users/verify_email", anyone, "", anyAge, byCredential, noTarget, false, a.verifyEmail},
+		{post, "/api/users/request_email_verification", anyone, "", anyAge, verificationMail, noTarget, false, a.requestVerification},
 
 		{get, autonomy, sessionOrKey, "user:write", anyAge, unlimited, byAnyID, false, a.getAutonomy},
 		{post, autonomy, sessionOrKey, "user:write", anyAge, unlimited, byAnyID, false, a.saveAutonomy},

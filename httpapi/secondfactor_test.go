@@ -198,6 +198,9 @@ func TestSetupMarksTheSession(t *testing.T) {
 		cookie := e.session(alice, 0)
 		setUp := func(path string) reply { return e.do("GET", path, "", cookie) }
 		setUp(own+"login_sessions").refused(403, "authentication_error", "two_factor_setup_required", "")
+		for _, path := range []string{"verify_email", "request_email_verification/"} { // open, but not to this session
+			e.do("POST", "/api/users/"+path, "{}", cookie).refused(403, "authentication_error", "two_factor_setup_required", "")
+		}
 		for _, path := range []string{own + "start_2fa_setup", own + "two_factor_start_setup/", own + "two_factor_status", "/api/users/" + alice.UUID.String() + "/two_factor_status"} {
 			setUp(path).ok(200) // exempt, in both spellings
 		}

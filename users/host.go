@@ -54,7 +54,7 @@ func (s *Service) SaveOrganization(ctx context.Context, o Organization) (Organiz
 		o.UpdatedAt = s.Now()
 	}
 	if o.Metadata == "" {
-		o.Metadata = `{}`
+		o.Metadata = noInstanceTag
 	}
 	o.SSOEnforcedDomains = cleanDomains(o.SSOEnforcedDomains)
 	err = s.store.UpdateUsers(ctx, func(tx Tx) error { return tx.SaveOrganization(ctx, o) })

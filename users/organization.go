@@ -46,12 +46,16 @@ type Organization struct {
 	SSOEnforcedDomains []string
 }
 
+// noInstanceTag is the metadata of an organization that says nothing else
+// (contract section 7.3).
+const noInstanceTag JSON = `{"instance_tag":"none"}`
+
 // NewOrganization returns an organization with the contract's defaults.
 func NewOrganization() Organization {
 	return Organization{
 		PluginsAccessLevel:           3,
 		IsMemberJoinEmailEnabled:     true,
-		Metadata:                     `{}`,
+		Metadata:                     noInstanceTag,
 		Enforce2FA:                   Null[bool]{},
 		MembersCanInvite:             Some(true),
 		MembersCanUsePersonalAPIKeys: true,
