@@ -2,17 +2,16 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"fmt"
-	"io/fs"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
 )
 
 // migrationTable records which migrations ran.
@@ -35,7 +34,7 @@ func migrate(ctx context.Context, db *sqlx.DB) error {
 	for n := 1; ; n++ {
 		more, err := pending(ctx, db, p)
 		if err == nil && !more {
-			return refuseNewer(ctx, p)
+			return sqlstore.RefuseNewer(ctx, p)
 		}
 		if err == nil {
 			// This waits for the busy timeout. Without it the provider would, and
@@ -87,38 +86,10 @@ func lostRace(err error) bool {
 	return code(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "already exists")
 }
 
-// refuseNewer refuses a database with migrations that this build lacks.
-func refuseNewer(ctx context.Context, p *goose.Provider) error {
-	current, target, err := p.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read schema version: %w", err)
-	}
-	if current > target {
-		return fmt.Errorf("the schema has version %d and this build knows %d; use a newer build", current, target)
-	}
-	return nil
-}
-
 func provider(db *sqlx.DB) (*goose.Provider, error) {
-	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	migrations, err := sqlstore.Migrations(migrationFiles, "migrations")
 	if err != nil {
 		return nil, err
-	}
-	var migrations []*goose.Migration
-	for _, name := range names {
-		text, err := migrationFiles.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		number, _, _ := strings.Cut(strings.TrimPrefix(name, "migrations/"), "_")
-		version, err := strconv.ParseInt(number, 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("migration %s has no number: %w", name, err)
-		}
-		migrations = append(migrations, goose.NewGoMigration(version, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, string(text))
-			return err
-		}}, nil))
 	}
 	return goose.NewProvider(goose.DialectSQLite3, db.DB, nil, goose.WithGoMigrations(migrations...),
 		goose.WithTableName(migrationTable), goose.WithDisableGlobalRegistry(true))

@@ -177,6 +177,7 @@ func dialect() sqlstore.Dialect {
 			// SQLite names the column in the message and nowhere else.
 			return ok && strings.Contains(err.Error(), "users.email_folded"), ok
 		},
+		Retry:      func(error) bool { return false },
 		ForeignKey: func(err error) bool { return code(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY },
 		Unavailable: func(err error) bool {
 			switch code(err) & 0xff {

@@ -37,8 +37,8 @@ const (
 )
 
 // withUser selects one credential by hash together with its user.
-func withUser(table, columns string) string {
-	return strings.Replace(selectUser, "select ", "select "+columns+", ", 1) + "join " + table + " c on c.user_id = u.id where c.hash = $1"
+func (r reader) withUser(table, columns string) string {
+	return strings.Replace(selectUser, "select ", "select "+columns+", ", 1) + "join " + table + " c on c.user_id = u.id where c.hash = $1" + r.lock
 }
 
 func (r sessionRow) session() (auth.Session, error) {
@@ -56,7 +56,7 @@ func (r reader) SessionByHash(ctx context.Context, h auth.Hash) (auth.Session, u
 		sessionRow
 		userRow
 	}
-	if err := r.q.GetContext(ctx, &row, withUser("sessions", sessionColumns), h[:]); err != nil {
+	if err := r.q.GetContext(ctx, &row, r.withUser("sessions", sessionColumns), h[:]); err != nil {
 		return auth.Session{}, users.User{}, r.wrap(ctx, "read session", err)
 	}
 	s, _ := row.session()
@@ -65,7 +65,7 @@ func (r reader) SessionByHash(ctx context.Context, h auth.Hash) (auth.Session, u
 }
 
 func (r reader) Sessions(ctx context.Context, user users.ID) ([]auth.Session, error) {
-	return list(ctx, r, "list sessions", sessionRow.session, "select "+sessionColumns+" from sessions c where user_id = $1 order by created_at, id", user)
+	return list(ctx, r, "list sessions", sessionRow.session, "select "+sessionColumns+" from sessions c where user_id = $1 order by created_at nulls first, id", user)
 }
 
 func (t *tx) SaveSession(ctx context.Context, s auth.Session) error {
@@ -113,7 +113,7 @@ func (r reader) APIKeyByHash(ctx context.Context, h auth.Hash) (auth.APIKey, use
 		keyRow
 		userRow
 	}
-	if err := r.q.GetContext(ctx, &row, withUser("api_keys", keyColumns), h[:]); err != nil {
+	if err := r.q.GetContext(ctx, &row, r.withUser("api_keys", keyColumns), h[:]); err != nil {
 		return auth.APIKey{}, users.User{}, r.wrap(ctx, "read API key", err)
 	}
 	k, _ := row.key()
@@ -126,7 +126,7 @@ func (r reader) APIKey(ctx context.Context, id string) (auth.APIKey, error) {
 }
 
 func (r reader) APIKeys(ctx context.Context, user users.ID) ([]auth.APIKey, error) {
-	return list(ctx, r, "list API keys", keyRow.key, "select "+keyColumns+" from api_keys c where user_id = $1 order by created_at desc, id", user)
+	return list(ctx, r, "list API keys", keyRow.key, "select "+keyColumns+" from api_keys c where user_id = $1 order by created_at desc nulls last, id", user)
 }
 
 func (t *tx) SaveAPIKey(ctx context.Context, k auth.APIKey) error {
@@ -162,7 +162,7 @@ func (r reader) OAuthTokenByHash(ctx context.Context, h auth.Hash) (auth.OAuthTo
 		tokenRow
 		userRow
 	}
-	if err := r.q.GetContext(ctx, &row, withUser("oauth_tokens", tokenColumns), h[:]); err != nil {
+	if err := r.q.GetContext(ctx, &row, r.withUser("oauth_tokens", tokenColumns), h[:]); err != nil {
 		return auth.OAuthToken{}, users.User{}, r.wrap(ctx, "read OAuth token", err)
 	}
 	u, err := row.user()
@@ -185,6 +185,11 @@ func (t *tx) DeleteOAuthToken(ctx context.Context, h auth.Hash) error {
 }
 
 func (r reader) Attempts(ctx context.Context, key string) ([]time.Time, error) {
+	if r.lock != "" && r.d.LockKey != "" {
+		if _, err := r.q.ExecContext(ctx, r.d.LockKey, key); err != nil {
+			return nil, r.wrap(ctx, "lock attempts", err)
+		}
+	}
 	rows, err := list(ctx, r, "read attempts", func(d document[[]int64]) ([]int64, error) { return d.v, nil },
 		"select times from attempts where id = $1"+r.lock, key)
 	if err != nil || len(rows) == 0 {

@@ -209,7 +209,7 @@ func (r membershipRow) membership() (users.Membership, error) {
 
 func (r reader) Memberships(ctx context.Context, user users.ID) ([]users.Membership, error) {
 	return list(ctx, r, "list memberships", membershipRow.membership,
-		selectMembership+"where user_id = $1 order by joined_at, organization_id", user)
+		selectMembership+"where user_id = $1 order by joined_at nulls first, organization_id", user)
 }
 
 func (t *tx) SaveMembership(ctx context.Context, m users.Membership) error {
@@ -242,7 +242,7 @@ func (r inviteRow) invite() (users.PendingInvite, error) {
 func (r reader) Invites(ctx context.Context, folded string, since time.Time) ([]users.PendingInvite, error) {
 	return list(ctx, r, "list invites", inviteRow.invite, `select i.id, i.organization_id, i.target_email, i.created_at, o.name
 		from invites i join organizations o on o.id = i.organization_id
-		where i.target_folded = $1 and i.created_at >= $2 order by i.created_at desc, i.id`, folded, since.UnixMicro())
+		where i.target_folded = $1 and i.created_at >= $2 order by i.created_at desc nulls last, i.id`, folded, since.UnixMicro())
 }
 
 func (t *tx) SaveInvite(ctx context.Context, i users.Invite) error {

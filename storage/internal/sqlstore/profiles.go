@@ -15,7 +15,7 @@ import (
 // transaction.
 func (r reader) Profiles(ctx context.Context, q users.Query) (users.Page, error) {
 	if r.db != nil {
-		t, err := r.db.BeginTxx(ctx, &sql.TxOptions{ReadOnly: true})
+		t, err := r.db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 		if err != nil {
 			return users.Page{}, r.wrap(ctx, "begin", err)
 		}
@@ -93,7 +93,7 @@ func (r reader) describeUsers(ctx context.Context, p *users.Page) error {
 		return err
 	}
 	mine := "where " + r.d.In("user_id", "$1")
-	ms, err := list(ctx, r, "list memberships", membershipRow.membership, selectMembership+mine+" order by joined_at, organization_id", in)
+	ms, err := list(ctx, r, "list memberships", membershipRow.membership, selectMembership+mine+" order by joined_at nulls first, organization_id", in)
 	if err != nil {
 		return err
 	}

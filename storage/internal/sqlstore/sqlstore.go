@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,6 +25,10 @@ import (
 type Dialect struct {
 	// ForUpdate is appended to selects of one record inside a transaction.
 	ForUpdate string
+	// LockKey locks the key bound to $1 until the end of the transaction, though
+	// there may be no row yet to lock. It is "" where transactions that write run
+	// one at a time.
+	LockKey string
 	// In is a condition that column is in the list bound to a placeholder, and
 	// List binds such a list.
 	In   func(column, placeholder string) string
@@ -33,6 +38,8 @@ type Dialect struct {
 	Unique func(err error) (email, ok bool)
 	// ForeignKey reports a reference to what does not exist.
 	ForeignKey func(err error) bool
+	// Retry reports a transaction that lost a race and can be run again.
+	Retry func(err error) bool
 	// Unavailable reports a database that cannot answer now: locked, full, lost.
 	Unavailable func(err error) bool
 }
@@ -71,9 +78,44 @@ type reader struct {
 // tx is one transaction.
 type tx struct{ reader }
 
-// update runs fn in a transaction of the writing handle.
+// maxAttempts bounds how often a transaction runs that keeps losing races.
+const maxAttempts = 10
+
+// update runs fn in a transaction of the writing handle, again if it lost a
+// race.
 func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
-	t, err := s.write.BeginTxx(ctx, nil)
+	for n := 1; ; n++ {
+		err := s.attempt(ctx, fn)
+		if err == nil || !s.d.Retry(err) {
+			return err
+		}
+		if n == maxAttempts {
+			return fmt.Errorf("%w: %d attempts: %w", users.ErrUnavailable, n, err)
+		}
+		if err := pause(ctx, n); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits for a random time, on average longer after each attempt, so that
+// those who met do not meet again.
+func pause(ctx context.Context, attempt int) error {
+	wait := time.NewTimer(rand.N(time.Duration(attempt) * 10 * time.Millisecond))
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-wait.C:
+		return nil
+	}
+}
+
+// attempt runs fn in a transaction once. A database whose transactions begin
+// elsewhere by default must not change what locks protect, so that the level
+// is given.
+func (s *Store) attempt(ctx context.Context, fn func(*tx) error) error {
+	t, err := s.write.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return s.wrap(ctx, "begin", err)
 	}
