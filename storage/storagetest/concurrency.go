@@ -21,6 +21,7 @@ func concurrencyTests() []test {
 		{"no update is lost", testLostUpdates},
 		{"no update is lost between UpdateUsers and UpdateAuth", testLostUpdatesAcross},
 		{"no attempt is lost", testLostAttempts},
+		{"no first attempt is lost", testLostFirstAttempts},
 		{"one address one winner", testOneWinner},
 		{"a session is spent once", testSpentOnce},
 		{"users are created side by side", testCreatedSideBySide},
@@ -111,6 +112,19 @@ func testLostUpdatesAcross(t *testing.T, st storage.Storage) {
 
 func testLostAttempts(t *testing.T, st storage.Storage) {
 	saveAttempts(t, st, "k", []time.Time{at(0)}, at(100))
+	addAttempts(t, st)
+	same(t, "Attempts", len(must(st.Attempts(t.Context(), "k"))(t)), 17)
+}
+
+// testLostFirstAttempts has nothing under the key that could be locked.
+func testLostFirstAttempts(t *testing.T, st storage.Storage) {
+	addAttempts(t, st)
+	same(t, "Attempts", len(must(st.Attempts(t.Context(), "k"))(t)), 16)
+}
+
+// addAttempts adds 16 to what is under "k", all at once.
+func addAttempts(t *testing.T, st storage.Storage) {
+	t.Helper()
 	results := race(16, func(i int) error {
 		return st.UpdateAuth(t.Context(), func(tx auth.Tx) error {
 			times, err := tx.Attempts(t.Context(), "k")
@@ -121,7 +135,6 @@ func testLostAttempts(t *testing.T, st storage.Storage) {
 		})
 	})
 	same(t, "attempts that worked", winners(t, results, nil), 16)
-	same(t, "Attempts", len(must(st.Attempts(t.Context(), "k"))(t)), 17)
 }
 
 func testOneWinner(t *testing.T, st storage.Storage) {

@@ -66,6 +66,7 @@ func groups() []group {
 		{"expiry", expiryTests()},
 		{"autonomy", autonomyTests()},
 		{"integrations", integrationTests()},
+		{"order", orderTests()},
 		{"deletion", deletionTests()},
 		{"transactions", transactionTests()},
 		{"cancellation", cancellationTests()},

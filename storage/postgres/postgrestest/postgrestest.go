@@ -43,9 +43,8 @@ func DSN(t testing.TB) string {
 		t.Fatalf("%s is no URL", variable)
 	}
 	schema := "hedgerow_" + strings.ToLower(rand.Text())
-	execute(t, t.Context(), base, "create schema "+schema)
-	// The test's own context is done by then.
-	t.Cleanup(func() { execute(t, context.Background(), base, "drop schema "+schema+" cascade") })
+	Execute(t, base, "create schema "+schema)
+	t.Cleanup(func() { Execute(t, base, "drop schema "+schema+" cascade") })
 	q := u.Query()
 	q.Set("search_path", schema)
 	u.RawQuery = q.Encode()
@@ -60,8 +59,11 @@ func unavailable(t testing.TB, err error) {
 	t.Skipf("PostgreSQL for tests: %v", err)
 }
 
-func execute(t testing.TB, ctx context.Context, dsn, statement string) {
+// Execute runs one statement on the database of a DSN, also when the test's own
+// context is done, as it is in a cleanup.
+func Execute(t testing.TB, dsn, statement string) {
 	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		t.Fatalf("connect to PostgreSQL: %v", err)
