@@ -16,6 +16,8 @@ import (
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
+	"github.com/hedgerow-dev/hedgerow/storage/postgres"
+	"github.com/hedgerow-dev/hedgerow/storage/postgres/postgrestest"
 	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -46,6 +48,13 @@ func each(t *testing.T, configure func(*httpapi.Config), fn func(t *testing.T, e
 		"memory": func(*testing.T) storage.Storage { return memory.New() },
 		"sqlite": func(t *testing.T) storage.Storage {
 			st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"))
+			if err != nil {
+				t.Fatalf("open store: %v", err)
+			}
+			return st
+		},
+		"postgres": func(t *testing.T) storage.Storage {
+			st, err := postgres.Open(t.Context(), postgrestest.DSN(t))
 			if err != nil {
 				t.Fatalf("open store: %v", err)
 			}

@@ -216,3 +216,19 @@ func TestTerminatedConnections(t *testing.T) {
 		t.Errorf("User afterwards: %v", err)
 	}
 }
+
+func TestTextThatCannotBeStored(t *testing.T) {
+	t.Parallel()
+	st := open(t, postgrestest.DSN(t))
+	for _, text := range []string{"a\x00b", "\xff"} {
+		err := st.UpdateUsers(t.Context(), func(tx users.Tx) error {
+			u := newUser("ann@example.com")
+			u.FirstName = text
+			_, err := tx.CreateUser(t.Context(), u)
+			return err
+		})
+		if e, ok := errors.AsType[*users.Error](err); !ok || e.Kind != users.Invalid {
+			t.Errorf("CreateUser with %q: got %v, want an Invalid error", text, err)
+		}
+	}
+}

@@ -99,6 +99,7 @@ const (
 	foreignKeyViolation  = "23503"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
+	badCharacter         = "22021"
 	readOnlyTransaction  = "25006" // a standby, after a failover
 	lockNotAvailable     = "55P03"
 	queryCanceled        = "57014" // statement_timeout
@@ -125,6 +126,7 @@ func dialect() sqlstore.Dialect {
 		},
 		ForeignKey:  func(err error) bool { return code(err) == foreignKeyViolation },
 		Retry:       func(err error) bool { c := code(err); return c == serializationFailure || c == deadlockDetected },
+		Text:        func(err error) bool { return code(err) == badCharacter },
 		Unavailable: unavailable,
 	}
 }

@@ -178,6 +178,7 @@ func dialect() sqlstore.Dialect {
 			return ok && strings.Contains(err.Error(), "users.email_folded"), ok
 		},
 		Retry:      func(error) bool { return false },
+		Text:       func(error) bool { return false },
 		ForeignKey: func(err error) bool { return code(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY },
 		Unavailable: func(err error) bool {
 			switch code(err) & 0xff {

@@ -67,6 +67,7 @@ func groups() []group {
 		{"autonomy", autonomyTests()},
 		{"integrations", integrationTests()},
 		{"order", orderTests()},
+		{"text", textTests()},
 		{"deletion", deletionTests()},
 		{"transactions", transactionTests()},
 		{"cancellation", cancellationTests()},

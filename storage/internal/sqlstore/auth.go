@@ -185,18 +185,18 @@ func (t *tx) DeleteOAuthToken(ctx context.Context, h auth.Hash) error {
 }
 
 func (r reader) Attempts(ctx context.Context, key string) ([]time.Time, error) {
-	if r.lock != "" && r.d.LockKey != "" {
+	if r.lock != "" && r.d.LockKey != "" && !matchless([]any{key}) {
 		if _, err := r.q.ExecContext(ctx, r.d.LockKey, key); err != nil {
 			return nil, r.wrap(ctx, "lock attempts", err)
 		}
 	}
-	rows, err := list(ctx, r, "read attempts", func(d document[[]int64]) ([]int64, error) { return d.v, nil },
+	rows, err := list(ctx, r, "read attempts", self[document[[]int64]],
 		"select times from attempts where id = $1"+r.lock, key)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
 	var times []time.Time
-	for _, us := range rows[0] {
+	for _, us := range rows[0].v {
 		times = append(times, time.UnixMicro(us).UTC())
 	}
 	return times, nil

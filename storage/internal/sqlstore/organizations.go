@@ -111,9 +111,8 @@ func (t *tx) SaveOrganization(ctx context.Context, o users.Organization) error {
 }
 
 func (r reader) SSOEnforced(ctx context.Context, domain string) (bool, error) {
-	var found bool
-	err := r.q.GetContext(ctx, &found, "select exists (select 1 from sso_domains where domain = $1)", domain)
-	return found, r.wrap(ctx, "read enforced domains", err)
+	found, err := list(ctx, r, "read enforced domains", self[int], "select 1 from sso_domains where domain = $1 limit 1", domain)
+	return len(found) > 0, err
 }
 
 // DeleteOrganization clears it as a current one first: references to what is

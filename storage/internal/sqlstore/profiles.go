@@ -43,12 +43,13 @@ func (r reader) Profiles(ctx context.Context, q users.Query) (users.Page, error)
 // pageUsers reads the users themselves, and how many there are in all.
 func (r reader) pageUsers(ctx context.Context, q users.Query, p *users.Page) error {
 	where, args := conditions(q)
-	if err := r.q.GetContext(ctx, &p.Total, "select count(*) from users u"+where, args...); err != nil {
-		return r.wrap(ctx, "count users", err)
+	totals, err := list(ctx, r, "count users", self[int], "select count(*) from users u"+where, args...)
+	if err != nil || len(totals) == 0 {
+		return err
 	}
+	p.Total = totals[0]
 	n := len(args)
 	page := fmt.Sprintf("%sand u.id > $%d order by u.id limit $%d offset $%d", where, n+1, n+2, n+3)
-	var err error
 	p.Users, err = list(ctx, r, "list users", userRow.user, selectUser+page, append(args, q.After, q.Limit, q.Offset)...)
 	return err
 }
@@ -166,7 +167,7 @@ func (r reader) describeOrganizations(ctx context.Context, p *users.Page) error 
 		ID uuid.UUID `db:"organization_id"`
 		N  int       `db:"n"`
 	}
-	counts, err := list(ctx, r, "count members", func(c count) (count, error) { return c, nil },
+	counts, err := list(ctx, r, "count members", self[count],
 		`select m.organization_id, count(*) as n from memberships m join users u on u.id = m.user_id and u.is_active
 		where `+r.d.In("m.organization_id", "$1")+` group by m.organization_id`, currentIn)
 	if err != nil {

@@ -3,6 +3,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -10,7 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -40,6 +44,8 @@ type Dialect struct {
 	ForeignKey func(err error) bool
 	// Retry reports a transaction that lost a race and can be run again.
 	Retry func(err error) bool
+	// Text reports text that the database cannot hold.
+	Text func(err error) bool
 	// Unavailable reports a database that cannot answer now: locked, full, lost.
 	Unavailable func(err error) bool
 }
@@ -169,10 +175,28 @@ func (r reader) wrap(ctx context.Context, what string, err error) error {
 	if r.d.ForeignKey(err) {
 		return users.ErrNotFound
 	}
+	if r.d.Text(err) {
+		return fmt.Errorf("%s: %w: %w", what, errText, err)
+	}
 	if r.d.Unavailable(err) {
 		return fmt.Errorf("%s: %w: %w", what, users.ErrUnavailable, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// errText is for text that a host stores and services do not check.
+var errText = &users.Error{Kind: users.Invalid, Code: "invalid_input", Message: "Text must be valid UTF-8 without U+0000."}
+
+// matchless reports text among the arguments that no stored record can have:
+// PostgreSQL holds neither U+0000 nor invalid UTF-8, and refuses to look for
+// them too.
+func matchless(args []any) bool {
+	for _, a := range args {
+		if v := reflect.ValueOf(a); v.Kind() == reflect.String && (!utf8.ValidString(v.String()) || strings.ContainsRune(v.String(), 0)) {
+			return true
+		}
+	}
+	return false
 }
 
 // exec runs a statement and returns how many rows it changed.
@@ -185,8 +209,11 @@ func (t *tx) exec(ctx context.Context, what, query string, args ...any) (int64, 
 	return n, t.wrap(ctx, what, err)
 }
 
-// one is exec for a statement that must change something.
+// one is exec for a statement that must find something to change.
 func (t *tx) one(ctx context.Context, what, query string, args ...any) error {
+	if matchless(args) {
+		return cmp.Or(ctx.Err(), error(users.ErrNotFound))
+	}
 	n, err := t.exec(ctx, what, query, args...)
 	if err == nil && n == 0 {
 		return users.ErrNotFound
@@ -206,6 +233,9 @@ func (t *tx) named(ctx context.Context, what, query string, row any) (int64, err
 
 // list selects rows and converts them.
 func list[R, T any](ctx context.Context, r reader, what string, convert func(R) (T, error), query string, args ...any) ([]T, error) {
+	if matchless(args) {
+		return nil, ctx.Err()
+	}
 	var rows []R
 	if err := r.q.SelectContext(ctx, &rows, query, args...); err != nil {
 		return nil, r.wrap(ctx, what, err)
@@ -225,6 +255,9 @@ func list[R, T any](ctx context.Context, r reader, what string, convert func(R) 
 func one[R, T any](ctx context.Context, r reader, what string, convert func(R) (T, error), query string, args ...any) (T, error) {
 	var row R
 	var zero T
+	if matchless(args) {
+		return zero, cmp.Or(ctx.Err(), error(users.ErrNotFound))
+	}
 	if err := r.q.GetContext(ctx, &row, query, args...); err != nil {
 		return zero, r.wrap(ctx, what, err)
 	}
@@ -234,6 +267,9 @@ func one[R, T any](ctx context.Context, r reader, what string, convert func(R) (
 	}
 	return v, nil
 }
+
+// self is the conversion of rows that are values already.
+func self[T any](v T) (T, error) { return v, nil }
 
 // stamp is a time as microseconds since 1970, on every database: its resolution
 // and order are then the same everywhere. The zero time is null.

@@ -165,9 +165,8 @@ func (t *tx) SaveIdentity(ctx context.Context, i users.Identity) error {
 }
 
 func (t *tx) DeleteIdentity(ctx context.Context, provider, subject string) (users.ID, error) {
-	var owner users.ID
-	err := t.q.GetContext(ctx, &owner, "delete from identities where provider = $1 and subject = $2 returning user_id", provider, subject)
-	return owner, t.wrap(ctx, "delete identity", err)
+	return one(ctx, t.reader, "delete identity", self[users.ID],
+		"delete from identities where provider = $1 and subject = $2 returning user_id", provider, subject)
 }
 
 type eventRow struct {
