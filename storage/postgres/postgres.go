@@ -43,6 +43,9 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", withoutDSN(err))
 	}
+	if err := checkMode(config); err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
@@ -52,7 +55,7 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 	if err := prepare(ctx, db); err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres: open: %w", err), db.Close())
 	}
-	return &Store{sqlstore.New(db, db, dialect(), db.Close)}, nil
+	return &Store{sqlstore.New(db, db, sqlstore.Names{}, dialect(), db.Close)}, nil
 }
 
 // withoutDSN leaves the text of the DSN out, which may hold a password.
@@ -68,27 +71,30 @@ func prepare(ctx context.Context, db *sqlx.DB) error {
 	if err := check(ctx, db); err != nil {
 		return err
 	}
-	return migrate(ctx, db)
+	return migrate(ctx, db, sqlstore.Names{})
 }
 
 // minVersion is the oldest server that its makers still mend.
 const minVersion = 15_00_00
 
 // check refuses a server that cannot be used.
-func check(ctx context.Context, db *sqlx.DB) error {
+func check(ctx context.Context, q sqlx.QueryerContext) error {
 	var version int
-	if err := db.GetContext(ctx, &version, "select cast(current_setting('server_version_num') as int)"); err != nil {
+	if err := sqlx.GetContext(ctx, q, &version, "select cast(current_setting('server_version_num') as int)"); err != nil {
 		return err
 	}
 	if version < minVersion {
 		return fmt.Errorf("PostgreSQL %d is too old; use 15 or later", version/10000)
 	}
-	var encoding string
-	if err := db.GetContext(ctx, &encoding, "select current_setting('server_encoding')"); err != nil {
+	var encoding, readOnly string
+	err := q.QueryRowxContext(ctx, "select current_setting('server_encoding'), current_setting('transaction_read_only')").Scan(&encoding, &readOnly)
+	switch {
+	case err != nil:
 		return err
-	}
-	if encoding != "UTF8" {
+	case encoding != "UTF8":
 		return fmt.Errorf("the database has the encoding %s; create one with encoding UTF8", encoding)
+	case readOnly == "on":
+		return errors.New("the server takes no writes; name all hosts, with target_session_attrs=read-write, or a user who may write")
 	}
 	return nil
 }

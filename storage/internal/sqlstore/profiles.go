@@ -43,7 +43,7 @@ func (r reader) Profiles(ctx context.Context, q users.Query) (users.Page, error)
 // pageUsers reads the users themselves, and how many there are in all.
 func (r reader) pageUsers(ctx context.Context, q users.Query, p *users.Page) error {
 	where, args := conditions(q)
-	totals, err := list(ctx, r, "count users", self[int], "select count(*) from users u"+where, args...)
+	totals, err := list(ctx, r, "count users", self[int], "select count(*) from {users} u"+where, args...)
 	if err != nil || len(totals) == 0 {
 		return err
 	}
@@ -101,7 +101,7 @@ func (r reader) describeUsers(ctx context.Context, p *users.Page) error {
 	for _, m := range ms {
 		p.Memberships[m.UserID] = append(p.Memberships[m.UserID], m)
 	}
-	scenes, err := list(ctx, r, "list scenes", sceneRow.scene, "select user_id, team_id, scene, dashboard_id from scenes "+mine+" order by id", in)
+	scenes, err := list(ctx, r, "list scenes", sceneRow.scene, "select user_id, team_id, scene, dashboard_id from {scenes} "+mine+" order by id", in)
 	if err != nil {
 		return err
 	}
@@ -109,9 +109,9 @@ func (r reader) describeUsers(ctx context.Context, p *users.Page) error {
 		p.Scenes[s.UserID] = append(p.Scenes[s.UserID], s)
 	}
 	for table, has := range map[string]map[users.ID]bool{"identities": p.HasIdentity, "api_keys": p.HasAPIKey} {
-		var owners []users.ID
-		if err := r.q.SelectContext(ctx, &owners, "select distinct user_id from "+table+" "+mine, in); err != nil {
-			return r.wrap(ctx, "list owners", err)
+		owners, err := list(ctx, r, "list owners", self[users.ID], "select distinct user_id from {"+table+"} "+mine, in)
+		if err != nil {
+			return err
 		}
 		for _, id := range owners {
 			has[id] = true
@@ -168,7 +168,7 @@ func (r reader) describeOrganizations(ctx context.Context, p *users.Page) error 
 		N  int       `db:"n"`
 	}
 	counts, err := list(ctx, r, "count members", self[count],
-		`select m.organization_id, count(*) as n from memberships m join users u on u.id = m.user_id and u.is_active
+		`select m.organization_id, count(*) as n from {memberships} m join {users} u on u.id = m.user_id and u.is_active
 		where `+r.d.In("m.organization_id", "$1")+` group by m.organization_id`, currentIn)
 	if err != nil {
 		return err

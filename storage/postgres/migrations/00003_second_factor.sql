@@ -1,17 +1,17 @@
-create table tickets (
+create table {tickets} (
 	purpose text not null,
 	hash bytea not null,
-	user_id bigint references users on delete cascade,
+	user_id bigint references {users} on delete cascade,
 	data bytea,
 	created_at bigint,
 	expires_at bigint,
 	primary key (purpose, hash)
 );
-create index tickets_user on tickets (user_id, purpose);
-create index tickets_expiry on tickets (expires_at);
+create index {_}tickets_user on {tickets} (user_id, purpose);
+create index {_}tickets_expiry on {tickets} (expires_at);
 
-create table second_factors (
-	user_id bigint primary key references users on delete cascade,
+create table {second_factors} (
+	user_id bigint primary key references {users} on delete cascade,
 	secret bytea not null,
 	last_step bigint not null,
 	drift bigint not null,
@@ -21,9 +21,9 @@ create table second_factors (
 	confirmed_at bigint
 );
 
-create table passkeys (
+create table {passkeys} (
 	id text collate "C" primary key,
-	user_id bigint not null references users on delete cascade,
+	user_id bigint not null references {users} on delete cascade,
 	credential_id bytea not null unique,
 	user_handle bytea not null,
 	name text not null,
@@ -32,4 +32,4 @@ create table passkeys (
 	created_at bigint,
 	last_used_at bigint
 );
-create index passkeys_user on passkeys (user_id);
+create index {_}passkeys_user on {passkeys} (user_id);
