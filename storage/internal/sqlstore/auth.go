@@ -65,7 +65,7 @@ func (r reader) SessionByHash(ctx context.Context, h auth.Hash) (auth.Session, u
 }
 
 func (r reader) Sessions(ctx context.Context, user users.ID) ([]auth.Session, error) {
-	return list(ctx, r, "list sessions", sessionRow.session, "select "+sessionColumns+" from {sessions} c where user_id = $1 order by created_at nulls first, id", user)
+	return list(ctx, r, "list sessions", sessionRow.session, "select "+sessionColumns+" from {sessions} c where user_id = $1 order by created_at nulls first, id"+r.lock, user)
 }
 
 func (t *tx) SaveSession(ctx context.Context, s auth.Session) error {
@@ -126,7 +126,7 @@ func (r reader) APIKey(ctx context.Context, id string) (auth.APIKey, error) {
 }
 
 func (r reader) APIKeys(ctx context.Context, user users.ID) ([]auth.APIKey, error) {
-	return list(ctx, r, "list API keys", keyRow.key, "select "+keyColumns+" from {api_keys} c where user_id = $1 order by created_at desc nulls last, id", user)
+	return list(ctx, r, "list API keys", keyRow.key, "select "+keyColumns+" from {api_keys} c where user_id = $1 order by created_at desc nulls last, id"+r.lock, user)
 }
 
 func (t *tx) SaveAPIKey(ctx context.Context, k auth.APIKey) error {

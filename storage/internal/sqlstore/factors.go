@@ -109,7 +109,7 @@ func (r passkeyRow) passkey() (auth.Passkey, error) {
 const selectPasskey = "select id, user_id, credential_id, user_handle, name, data, verified, created_at, last_used_at from {passkeys} "
 
 func (r reader) Passkeys(ctx context.Context, user users.ID) ([]auth.Passkey, error) {
-	return list(ctx, r, "list passkeys", passkeyRow.passkey, selectPasskey+"where user_id = $1 order by created_at nulls first, id", user)
+	return list(ctx, r, "list passkeys", passkeyRow.passkey, selectPasskey+"where user_id = $1 order by created_at nulls first, id"+r.lock, user)
 }
 
 func (r reader) PasskeyByCredential(ctx context.Context, credential []byte) (auth.Passkey, error) {

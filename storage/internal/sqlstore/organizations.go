@@ -156,7 +156,7 @@ func (r reader) Team(ctx context.Context, id users.TeamID) (users.Team, error) {
 }
 
 func (r reader) Teams(ctx context.Context, organization uuid.UUID) ([]users.Team, error) {
-	return list(ctx, r, "list teams", teamRow.team, selectTeam+"where organization_id = $1 order by id", organization)
+	return list(ctx, r, "list teams", teamRow.team, selectTeam+"where organization_id = $1 order by id"+r.lock, organization)
 }
 
 func (t *tx) SaveTeam(ctx context.Context, team users.Team) (users.Team, error) {
@@ -208,7 +208,7 @@ func (r membershipRow) membership() (users.Membership, error) {
 
 func (r reader) Memberships(ctx context.Context, user users.ID) ([]users.Membership, error) {
 	return list(ctx, r, "list memberships", membershipRow.membership,
-		selectMembership+"where user_id = $1 order by joined_at nulls first, organization_id", user)
+		selectMembership+"where user_id = $1 order by joined_at nulls first, organization_id"+r.lock, user)
 }
 
 func (t *tx) SaveMembership(ctx context.Context, m users.Membership) error {

@@ -23,7 +23,7 @@ import (
 
 // Dialect is all in which the databases differ.
 type Dialect struct {
-	// ForUpdate is appended to selects of one record inside a transaction.
+	// ForUpdate is appended to selects of records inside a transaction that may write.
 	ForUpdate string
 	// LockKey locks the key bound to $1 until the end of the transaction, though
 	// there may be no row yet to lock. It is "" with OneWriter.
@@ -95,7 +95,7 @@ func (s *Store) UpdateAutonomy(ctx context.Context, fn func(autonomy.Tx) error) 
 
 // UpdateIntegrations runs fn in a transaction.
 func (s *Store) UpdateIntegrations(ctx context.Context, fn func(integrations.Tx) error) error {
-	return s.update(ctx, func(t *tx) error { return fn(t) })
+	return s.run(ctx, func(t *tx) error { return fn(t) })
 }
 
 // wrap turns an error of the driver into ours.

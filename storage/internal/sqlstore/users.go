@@ -150,7 +150,7 @@ func (r identityRow) identity() (users.Identity, error) {
 
 func (r reader) Identities(ctx context.Context, user users.ID) ([]users.Identity, error) {
 	return list(ctx, r, "list identities", identityRow.identity,
-		"select user_id, provider, subject, login, created_at from {identities} where user_id = $1 order by created_at nulls first, provider, subject", user)
+		"select user_id, provider, subject, login, created_at from {identities} where user_id = $1 order by created_at nulls first, provider, subject"+r.lock, user)
 }
 
 func (t *tx) SaveIdentity(ctx context.Context, i users.Identity) error {
