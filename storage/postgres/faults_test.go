@@ -90,6 +90,7 @@ func TestLostRacesEnd(t *testing.T) {
 // relay is a way to the server that can be cut.
 type relay struct {
 	listener net.Listener
+	network  string // of the server
 	target   string
 
 	mu    sync.Mutex
@@ -97,13 +98,13 @@ type relay struct {
 	conns []net.Conn
 }
 
-func newRelay(t *testing.T, target string) *relay {
+func newRelay(t *testing.T, network, target string) *relay {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{listener: l, target: target}
+	r := &relay{listener: l, network: network, target: target}
 	t.Cleanup(func() {
 		r.set(true)
 		if err := l.Close(); err != nil {
@@ -125,7 +126,7 @@ func newRelay(t *testing.T, target string) *relay {
 func (r *relay) serve(c net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s, err := net.Dial("unix", r.target)
+	s, err := net.Dial(r.network, r.target)
 	if err != nil || r.cut {
 		_ = c.Close() // what the test is about
 		return
@@ -152,12 +153,12 @@ func TestLostServerIsUnavailableAndComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket := u.Query().Get("host")
-	if socket == "" {
-		t.Skip("the server is not on a socket")
-	}
-	r := newRelay(t, filepath.Join(socket, ".s.PGSQL.5432"))
 	q := u.Query()
+	network, target := "tcp", u.Host
+	if socket := q.Get("host"); socket != "" {
+		network, target = "unix", filepath.Join(socket, ".s.PGSQL.5432")
+	}
+	r := newRelay(t, network, target)
 	q.Del("host")
 	u.RawQuery, u.Host = q.Encode(), r.listener.Addr().String()
 	st := open(t, u.String())

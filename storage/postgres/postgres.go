@@ -117,12 +117,29 @@ const (
 	systemError           = "58"
 )
 
+// Who adds an event first locks the last number given out, which is below its
+// own. Who reads goes up to the last number given out before it looked, and up to
+// the lowest that is locked: whatever has a number up to there, and is not seen,
+// was given up. A lock has 31 bits of a number, which is enough as long as fewer
+// events are written while one transaction lasts.
+const (
+	lockLastEvent = `select pg_advisory_xact_lock_shared(cast(cast('{events}' as regclass) as oid)::int,
+		(select cast(last_value & 2147483647 as int) from {events}_id_seq))`
+	lastEvent   = `select last_value from {events}_id_seq`
+	lockedEvent = `select min(s.last_value - ((s.last_value - cast(l.objid as bigint)) & 2147483647)) from pg_locks l, {events}_id_seq s
+		where l.locktype = 'advisory' and l.objsubid = 2 and l.pid <> pg_backend_pid()
+		and l.classid = cast(cast('{events}' as regclass) as oid)
+		and l.database = (select oid from pg_database where datname = current_database())`
+)
+
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
-		ForUpdate: " for update",
-		LockKey:   "select pg_advisory_xact_lock(hashtextextended($1, 0))",
-		In:        func(column, placeholder string) string { return column + " = any(" + placeholder + ")" },
-		List:      func(values any) (any, error) { return values, nil },
+		ForUpdate:   " for update",
+		LockKey:     "select pg_advisory_xact_lock(hashtextextended($1, 0))",
+		BeforeEvent: lockLastEvent,
+		EventBounds: []string{lastEvent, lockedEvent},
+		In:          func(column, placeholder string) string { return column + " = any(" + placeholder + ")" },
+		List:        func(values any) (any, error) { return values, nil },
 		Unique: func(err error) (email, ok bool) {
 			var e *pgconn.PgError
 			if !errors.As(err, &e) || e.Code != uniqueViolation {

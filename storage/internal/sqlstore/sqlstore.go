@@ -31,6 +31,13 @@ type Dialect struct {
 	// OneWriter says that transactions that write run one at a time. They queue in
 	// the store then, where each gets its turn.
 	OneWriter bool
+	// BeforeEvent runs before the first event of a transaction, and EventBounds,
+	// one after another, before events are read: each selects the number up to
+	// which they may be. Transactions that run side by side commit events in
+	// another order than that of their numbers, and who reads the log from a
+	// position must not pass one that comes later. Both are empty with OneWriter.
+	BeforeEvent string
+	EventBounds []string
 	// In is a condition that column is in the list bound to a placeholder, and
 	// List binds such a list.
 	In   func(column, placeholder string) string
@@ -76,7 +83,10 @@ type reader struct {
 }
 
 // tx is one transaction.
-type tx struct{ reader }
+type tx struct {
+	reader
+	logged bool // BeforeEvent has run
+}
 
 // UpdateUsers runs fn in a transaction.
 func (s *Store) UpdateUsers(ctx context.Context, fn func(users.Tx) error) error {

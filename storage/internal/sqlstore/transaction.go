@@ -80,7 +80,7 @@ func (r reader) attempt(ctx context.Context, write *sqlx.DB, fn func(*tx) error)
 // inside is r in a transaction that may write.
 func (r reader) inside(t *sqlx.Tx) *tx {
 	r.q, r.db, r.lock = t, nil, r.d.ForUpdate
-	return &tx{r}
+	return &tx{reader: r}
 }
 
 // Tx is the store inside a transaction that the host has begun on the same

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"math"
 	"strings"
 
 	"github.com/google/uuid"
@@ -185,11 +186,27 @@ func (r eventRow) event() (users.Event, error) {
 }
 
 func (r reader) Events(ctx context.Context, after int64, limit int) ([]users.Event, error) {
+	last := int64(math.MaxInt64)
+	for _, query := range r.d.EventBounds {
+		var bound sql.Null[int64]
+		if err := r.get(ctx, &bound, query); err != nil {
+			return nil, r.wrap(ctx, "list events", err)
+		}
+		if bound.Valid {
+			last = min(last, bound.V)
+		}
+	}
 	return list(ctx, r, "list events", eventRow.event,
-		"select id, at, actor, credential, target, action, fields from {events} where id > $1 order by id limit $2", after, limit)
+		"select id, at, actor, credential, target, action, fields from {events} where id > $1 and id <= $2 order by id limit $3", after, last, limit)
 }
 
 func (t *tx) AddEvent(ctx context.Context, e users.Event) error {
+	if t.d.BeforeEvent != "" && !t.logged {
+		if _, err := t.exec(ctx, "add event", t.d.BeforeEvent); err != nil {
+			return err
+		}
+		t.logged = true
+	}
 	_, err := t.named(ctx, "add event", `insert into {events} (at, actor, credential, target, action, fields)
 		values (:at, :actor, :credential, :target, :action, :fields)`,
 		eventRow{0, stamp(e.At), int64(e.Actor), string(e.Credential), int64(e.Target), e.Action, document[[]string]{e.Fields}})
