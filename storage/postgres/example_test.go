@@ -4,34 +4,32 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/hedgerow-dev/hedgerow/storage/postgres"
+	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 // A host keeps accounts beside its own tables.
 func ExampleNew() {
 	ctx := context.Background()
-	db, err := sql.Open("pgx", "postgres://app@127.0.0.1:1/app?connect_timeout=1")
+	db, err := sql.Open("pgx", "postgres://app@db.example/app")
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	defer db.Close()
-	config := postgres.Config{Schema: "app", TablePrefix: "acme_"}
+	config := postgres.Config{Schema: "accounts", TablePrefix: "acme_"}
 	if err := postgres.Migrate(ctx, db, config); err != nil {
-		fmt.Println("no server answers")
-		return
+		log.Fatal(err)
 	}
 	store, err := postgres.New(ctx, db, config)
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
-	fmt.Println(store.Close())
-	// Output:
-	// no server answers
+	page, err := store.Profiles(ctx, users.Query{Limit: 10})
+	fmt.Println(page.Total, err)
 }
 
 // Those who change tables by hand run a script in place of Migrate.

@@ -21,10 +21,10 @@ var identifier = regexp.MustCompile(`^([a-z_][a-z0-9_]*)?$`)
 // Check refuses what would have to be quoted.
 func (n Names) Check() error {
 	if !identifier.MatchString(n.Prefix) || len(n.Prefix) > maxPrefix {
-		return errors.New("TablePrefix: it may have at most 20 of a-z, 0-9 and _, and does not begin with a digit")
+		return errors.New("a TablePrefix may have at most 20 of a-z, 0-9 and _, and does not begin with a digit")
 	}
 	if !identifier.MatchString(n.Schema) {
-		return errors.New("Schema: it may have a-z, 0-9 and _, and does not begin with a digit")
+		return errors.New("a Schema may have a-z, 0-9 and _, and does not begin with a digit")
 	}
 	return nil
 }
