@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
+	"github.com/hedgerow-dev/hedgerow/storage/postgres"
+	"github.com/hedgerow-dev/hedgerow/storage/postgres/postgrestest"
 	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -25,6 +28,13 @@ type env struct {
 	t     *testing.T
 	api   *httpapi.API
 	store storage.Storage
+
+	// others are the API in other processes, on stores of their own that share
+	// the database of store. Requests are dealt to all in turn.
+	config      httpapi.Config
+	others      []*httpapi.API
+	otherStores []storage.Storage
+	turn        atomic.Int64
 
 	mu   sync.Mutex
 	time time.Time
@@ -39,33 +49,92 @@ var encryptionKeys = [][]byte{bytes.Repeat([]byte{7}, auth.EncryptionKeyBytes)}
 // cheap makes password hashing fast enough for tests.
 var cheap = auth.Cost{KiB: 8, Passes: 1}
 
-// each runs a test on every store. configure may be nil.
+// each runs a test on every store, and on PostgreSQL with three processes that
+// share nothing but the database and the clock. configure may be nil.
 func each(t *testing.T, configure func(*httpapi.Config), fn func(t *testing.T, e *env)) {
 	t.Helper()
-	for name, open := range map[string]func(t *testing.T) storage.Storage{
-		"memory": func(*testing.T) storage.Storage { return memory.New() },
-		"sqlite": func(t *testing.T) storage.Storage {
+	for name, open := range map[string]func(t *testing.T) []storage.Storage{
+		"memory": func(*testing.T) []storage.Storage { return []storage.Storage{memory.New()} },
+		"sqlite": func(t *testing.T) []storage.Storage {
 			st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"))
 			if err != nil {
 				t.Fatalf("open store: %v", err)
 			}
-			return st
+			return []storage.Storage{st}
 		},
+		"postgres": openThree,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := newEnv(t, open(t), configure)
-			t.Cleanup(func() {
-				// The test's own context is done by now.
-				if err := e.api.Auth().Flush(context.Background()); err != nil {
-					t.Errorf("Flush: %v", err)
-				}
-				if err := e.store.Close(); err != nil {
-					t.Errorf("Close: %v", err)
-				}
-			})
+			stores := open(t)
+			e := newEnv(t, stores[0], configure)
+			for _, st := range stores[1:] {
+				e.addProcess(st)
+			}
+			t.Cleanup(e.close)
 			fn(t, e)
 		})
+	}
+}
+
+// openThree opens three stores on one database.
+func openThree(t *testing.T) []storage.Storage {
+	dsn := postgrestest.DSN(t)
+	var stores []storage.Storage
+	for range 3 {
+		st, err := postgres.Open(t.Context(), dsn)
+		if err != nil {
+			t.Fatalf("open store: %v", err)
+		}
+		stores = append(stores, st)
+	}
+	return stores
+}
+
+// addProcess adds another process.
+func (e *env) addProcess(store storage.Storage) {
+	e.t.Helper()
+	api, err := httpapi.New(store, e.config)
+	if err != nil {
+		e.t.Fatalf("httpapi.New: %v", err)
+	}
+	e.others, e.otherStores = append(e.others, api), append(e.otherStores, store)
+}
+
+// alone ends the other processes.
+func (e *env) alone() {
+	e.t.Helper()
+	e.flush(e.t.Context())
+	e.others = nil
+}
+
+// instance is the process whose turn it is.
+func (e *env) instance() *httpapi.API {
+	n := e.turn.Add(1) % int64(1+len(e.others))
+	if n == 0 {
+		return e.api
+	}
+	return e.others[n-1]
+}
+
+// flush has every process write what it has put off.
+func (e *env) flush(ctx context.Context) {
+	e.t.Helper()
+	for _, api := range append([]*httpapi.API{e.api}, e.others...) {
+		if err := api.Auth().Flush(ctx); err != nil {
+			e.t.Errorf("Flush: %v", err)
+		}
+	}
+}
+
+// close ends all processes. The test's own context is done by then.
+func (e *env) close() {
+	e.t.Helper()
+	e.flush(context.Background())
+	for _, st := range append([]storage.Storage{e.store}, e.otherStores...) {
+		if err := st.Close(); err != nil {
+			e.t.Errorf("Close: %v", err)
+		}
 	}
 }
 
@@ -81,6 +150,7 @@ func newEnv(t *testing.T, store storage.Storage, configure func(*httpapi.Config)
 	}
 	e.box, _ = config.Auth.Mailer.(*mailbox)
 	e.gh, _ = config.GitHub.Provider.(*fakeGitHub)
+	e.config = config
 	var err error
 	if e.api, err = httpapi.New(e.store, config); err != nil {
 		t.Fatalf("httpapi.New: %v", err)
@@ -195,8 +265,9 @@ func (e *env) do(method, path, body string, options ...option) reply {
 		o(r)
 	}
 	w := httptest.NewRecorder()
-	e.api.ServeHTTP(w, r)
-	checkDocumented(e.t, e.api, exchanged(r, []byte(body), w))
+	api := e.instance()
+	api.ServeHTTP(w, r)
+	checkDocumented(e.t, api, exchanged(r, []byte(body), w))
 	return reply{e.t, method + " " + path + " " + body, w.Code, w.Header(), w.Body.String()}
 }
 
@@ -289,9 +360,7 @@ func (m *mailbox) Send(_ context.Context, message auth.Message) error {
 // mail returns what was sent since the last call, oldest first.
 func (e *env) mail() []auth.Message {
 	e.t.Helper()
-	if err := e.api.Auth().Flush(e.t.Context()); err != nil {
-		e.t.Fatalf("Flush: %v", err)
-	}
+	e.flush(e.t.Context())
 	e.box.mu.Lock()
 	defer e.box.mu.Unlock()
 	mail := e.box.mail

@@ -74,9 +74,7 @@ func TestSessionActivity(t *testing.T) {
 			if got := e.sessions(cookie)[0]["last_activity"].(string); !strings.Contains(got, c.want) {
 				t.Errorf("last_activity is %s, want %s", got, c.want)
 			}
-			if err := e.api.Auth().Flush(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			e.flush(t.Context())
 			stored, err := e.store.Sessions(t.Context(), alice.ID)
 			if err != nil || stored[0].LastActivity.Format("15:04:05") != c.want {
 				t.Errorf("stored activity is %v, %v, want %s", stored, err, c.want)

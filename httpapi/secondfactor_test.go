@@ -359,6 +359,7 @@ func TestGoldenSecondFactor(t *testing.T) {
 // is sealed by the newest one when it is used.
 func TestRotatedKeysAreReplaced(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
+		e.alone() // one process is started again and again
 		alice := e.user("alice")
 		secret, _ := e.enrol(alice)
 		newer := bytes.Repeat([]byte{9}, auth.EncryptionKeyBytes)

@@ -65,7 +65,8 @@ type Reader interface {
 	SSOEnforced(ctx context.Context, domain string) (bool, error)
 	// Identities lists those of a user, oldest first, then by provider and subject.
 	Identities(ctx context.Context, user ID) ([]Identity, error)
-	// Events lists the activity log after a position, oldest first.
+	// Events lists the activity log after a position, oldest first, up to where
+	// nothing can come in between any more.
 	Events(ctx context.Context, after int64, limit int) ([]Event, error)
 }
 

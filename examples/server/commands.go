@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hedgerow-dev/hedgerow/storage/postgres"
 	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -48,13 +49,19 @@ func (a *app) command(ctx context.Context, args []string) error {
 		_, err := fmt.Fprintln(a.out, "The schema is up to date.") // opening migrates
 		return err
 	case name == "backup" && len(rest) == 1:
-		db, ok := a.store.(*sqlite.Store)
-		if !ok {
-			return errors.New("backup: only a SQLite file can be backed up")
-		}
-		return db.Backup(ctx, rest[0])
+		return a.backup(ctx, rest[0])
 	}
 	return fmt.Errorf("unknown command %q; see -help", strings.Join(args, " "))
+}
+
+func (a *app) backup(ctx context.Context, path string) error {
+	switch db := a.store.(type) {
+	case *sqlite.Store:
+		return db.Backup(ctx, path)
+	case *postgres.Store:
+		return errors.New("backup: for PostgreSQL use pg_dump --format=custom --file=FILE URL, and to restore pg_restore --dbname=URL FILE")
+	}
+	return errors.New("backup: accounts in memory cannot be backed up")
 }
 
 func (a *app) createUser(ctx context.Context, args []string) error {

@@ -18,6 +18,10 @@ import (
 // newest first.
 const keysVariable = "HEDGEROW_ENCRYPTION_KEYS"
 
+// postgresKeyFile is in the working directory, as there is nothing beside a
+// database on a server.
+const postgresKeyFile = "hedgerow.key"
+
 // encryptionKeys reads the keys from the environment's text. Without any it
 // keeps one in a file beside the database, which it makes when it is missing.
 func encryptionKeys(text, db string, log *slog.Logger) ([][]byte, error) {
@@ -34,9 +38,13 @@ func encryptionKeys(text, db string, log *slog.Logger) ([][]byte, error) {
 		return [][]byte{key}, nil // nothing outlives it
 	}
 	path := strings.TrimPrefix(db, "sqlite:") + ".key"
+	if isPostgres(db) {
+		path = postgresKeyFile
+	}
 	err := createKeyFile(path, key)
 	if err == nil {
-		log.Info("made an encryption key; keep a copy of it, but not with the backups of the database", slog.String("file", path))
+		log.Info("made an encryption key; keep a copy of it, but not with the backups of the database; other servers on this database need the same",
+			slog.String("file", path))
 	} else if !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("encryption key: %w", err)
 	}

@@ -1,6 +1,6 @@
-// Command server runs the users API on a SQLite file, with no set-up: on an
-// empty database it creates a first organization and a staff user, and prints
-// how to call the API.
+// Command server runs the users API on a SQLite file, with no set-up, or on a
+// PostgreSQL database that several processes may share: on an empty database it
+// creates a first organization and a staff user, and prints how to call the API.
 package main
 
 import (
@@ -26,6 +26,7 @@ import (
 	"github.com/hedgerow-dev/hedgerow/httpapi/httpapitest"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
+	"github.com/hedgerow-dev/hedgerow/storage/postgres"
 	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -53,7 +54,7 @@ func parse(args []string, stderr io.Writer) (options, []string, error) {
 	fs := flag.NewFlagSet("server", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.addr, "addr", "127.0.0.1:8010", "address to listen on")
-	fs.StringVar(&o.db, "db", "hedgerow.db", "where accounts are kept: memory, or the path of a SQLite file")
+	fs.StringVar(&o.db, "db", "hedgerow.db", "where accounts are kept: memory, the path of a SQLite file, or the URL of a PostgreSQL database")
 	fs.StringVar(&o.world, "world", "", "world file to load into an empty database")
 	fs.StringVar(&o.publicURL, "public-url", "", "origin that clients see (default: the address)")
 	fs.TextVar(&o.identityChange, "identity-change", auth.WithPassword, "when keys may change address or password: with_password, documented, session_only")
@@ -141,10 +142,26 @@ func open(ctx context.Context, db string) (storage.Storage, error) {
 	switch {
 	case db == "memory":
 		return memory.New(), nil
+	case isPostgres(db):
+		return postgres.Open(ctx, db)
 	case strings.Contains(path, "://"):
-		return nil, fmt.Errorf("-db: %q is neither memory nor the path of a SQLite file", db)
+		return nil, fmt.Errorf("-db: %q is neither memory, nor the path of a SQLite file, nor the URL of a PostgreSQL database", shown(db))
 	}
 	return sqlite.Open(ctx, path)
+}
+
+func isPostgres(db string) bool {
+	return strings.HasPrefix(db, "postgres://") || strings.HasPrefix(db, "postgresql://")
+}
+
+// shown is the database without what a URL may hold of secrets.
+func shown(db string) string {
+	scheme, rest, ok := strings.Cut(db, "://")
+	if !ok {
+		return db
+	}
+	rest, _, _ = strings.Cut(rest, "?")
+	return scheme + "://" + rest[strings.LastIndex(rest, "@")+1:]
 }
 
 func (o options) config(logger *slog.Logger) httpapi.Config {
@@ -204,7 +221,7 @@ func (a *app) serve(ctx context.Context) error {
 	if !a.api.Auth().MailConfigured() {
 		a.log.Info("mail is not configured: a changed address takes effect at once, and no password can be reset by mail")
 	}
-	a.log.Info("listening", slog.String("addr", l.Addr().String()), slog.String("db", a.options.db))
+	a.log.Info("listening", slog.String("addr", l.Addr().String()), slog.String("db", shown(a.options.db)))
 	go a.tidy(ctx)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()

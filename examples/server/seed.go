@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -22,7 +23,7 @@ func (a *app) seed(ctx context.Context) error {
 	}
 	if page.Total > 0 {
 		if a.options.world != "" {
-			return fmt.Errorf("-world: the database %s is not empty", a.options.db)
+			return fmt.Errorf("-world: the database %s is not empty", shown(a.options.db))
 		}
 		return nil
 	}
@@ -62,21 +63,24 @@ func (a *app) loadWorld(ctx context.Context) error {
 	return nil
 }
 
-// firstUser creates an organization, a team and a staff user with an API key.
+// firstUser creates a staff user with an API key, an organization and a team. Of
+// several processes that start at once one does.
 func (a *app) firstUser(ctx context.Context) error {
-	o := users.NewOrganization()
-	o.Name, o.Slug = "First organization", "first-organization"
-	o, err := a.api.Users().SaveOrganization(ctx, o)
-	if err != nil {
-		return err
-	}
-	if _, err := a.api.Users().SaveTeam(ctx, users.Team{OrganizationID: o.ID, Name: "First team", APIToken: "phc_" + rand.Text()}); err != nil {
-		return err
-	}
 	u := users.New()
 	u.Email, u.FirstName, u.IsStaff, u.IsEmailVerified = "admin@example.com", "Admin", true, users.Some(true)
 	password := rand.Text()
-	if u, err = a.api.Auth().CreateUser(ctx, u, password); err != nil {
+	u, err := a.api.Auth().CreateUser(ctx, u, password)
+	if errors.Is(err, users.ErrEmailTaken) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	o := users.NewOrganization()
+	o.Name, o.Slug = "First organization", "first-organization"
+	if o, err = a.api.Users().SaveOrganization(ctx, o); err != nil {
+		return err
+	}
+	if _, err := a.api.Users().SaveTeam(ctx, users.Team{OrganizationID: o.ID, Name: "First team", APIToken: "phc_" + rand.Text()}); err != nil {
 		return err
 	}
 	if err := a.api.Users().SaveMembership(ctx, users.Membership{UserID: u.ID, OrganizationID: o.ID, Level: users.LevelOwner}); err != nil {

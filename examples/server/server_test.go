@@ -34,10 +34,19 @@ type child struct {
 	cmd  *exec.Cmd
 	base string
 	out  *bytes.Buffer
+	log  io.Reader
 }
 
 // start runs the server until it listens.
 func start(t *testing.T, args ...string) *child {
+	t.Helper()
+	c := launch(t, args...)
+	c.listening(t)
+	return c
+}
+
+// launch runs the server and does not wait.
+func launch(t *testing.T, args ...string) *child {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -50,24 +59,28 @@ func start(t *testing.T, args ...string) *child {
 	c := &child{cmd: exec.Command(os.Args[0], append([]string{"-addr", addr}, args...)...), base: "http://" + addr, out: &bytes.Buffer{}}
 	c.cmd.Env = append(os.Environ(), "HEDGEROW_TEST_SERVER=1")
 	c.cmd.Stdout = c.out
-	logs, err := c.cmd.StderrPipe()
-	if err != nil {
+	if c.log, err = c.cmd.StderrPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.cmd.Process.Kill() }) // it may have ended already
-	lines := bufio.NewScanner(logs)
+	return c
+}
+
+// listening waits until the server listens.
+func (c *child) listening(t *testing.T) {
+	t.Helper()
+	lines := bufio.NewScanner(c.log)
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), "listening") {
-			go func() { _, _ = io.Copy(io.Discard, logs) }()
-			return c
+			go func() { _, _ = io.Copy(io.Discard, c.log) }()
+			return
 		}
 		t.Log(lines.Text())
 	}
 	t.Fatalf("the server did not start: %v", c.cmd.Wait())
-	return nil
 }
 
 // end waits for the process, after which its output may be read.
@@ -163,20 +176,27 @@ func TestCommands(t *testing.T) {
 		{[]string{"-db", db, "reset-2fa"}, "error:unknown command"},
 		{[]string{"-db", db, "fly"}, "error:unknown command"},
 		{[]string{"-db", "mysql://x", "migrate"}, "error:-db"},
-		{[]string{"-db", "memory", "backup", copied}, "error:only a SQLite file"},
+		{[]string{"-db", "memory", "backup", copied}, "error:in memory"},
 		{[]string{"-db", filepath.Join(dir, "none", "a.db"), "migrate"}, "error:no such file"},
 		{[]string{"-db", db, "-identity-change", "x", "migrate"}, "error:-identity-change"},
 		{[]string{"-db", db, "-log-format", "x", "migrate"}, "error:-log-format"},
 	} {
-		out, err := command(t, c.args...)
-		want, refused := strings.CutPrefix(c.want, "error:")
-		if refused {
-			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%v: got error %v, want one with %q", c.args, err, want)
-			}
-		} else if err != nil || !strings.Contains(out, want) {
-			t.Errorf("%v: got %q, %v, want %q", c.args, out, err, want)
+		checkCommand(t, c.args, c.want)
+	}
+}
+
+// checkCommand wants text in the output of a command, or in its error if it
+// begins with "error:".
+func checkCommand(t *testing.T, args []string, want string) {
+	t.Helper()
+	out, err := command(t, args...)
+	want, refused := strings.CutPrefix(want, "error:")
+	if refused {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: got error %v, want one with %q", args, err, want)
 		}
+	} else if err != nil || !strings.Contains(out, want) {
+		t.Errorf("%v: got %q, %v, want %q", args, out, err, want)
 	}
 }
 

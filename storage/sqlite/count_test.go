@@ -107,7 +107,7 @@ func counting(t *testing.T, n int) (*sqlstore.Store, *counter) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := sqlstore.New(read, write, dialect(), func() error { return errors.Join(read.Close(), write.Close()) })
+	st := sqlstore.New(read, write, sqlstore.Names{}, dialect(), func() error { return errors.Join(read.Close(), write.Close()) })
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
 			t.Errorf("Close: %v", err)

@@ -5,37 +5,84 @@ import (
 	"database/sql"
 	"embed"
 	"fmt"
-	"io/fs"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
 	sqlite3 "modernc.org/sqlite/lib"
-)
 
-// migrationTable records which migrations ran.
-const migrationTable = "hedgerow_migrations"
+	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
+)
 
 // A released migration is never edited.
 //
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// migrate runs what has not run yet, each file in a transaction. SQLite has no
-// lock that spans transactions: of several processes that start at once some
-// fail, and find on looking again that another was faster.
-func migrate(ctx context.Context, db *sqlx.DB) error {
-	p, err := provider(db)
+// Migrate brings the tables in the host's database up to date, each step in a
+// transaction. Several processes may do so at once.
+func Migrate(ctx context.Context, db *sql.DB, c Config) error {
+	names, err := c.names()
+	if err != nil {
+		return err
+	}
+	if err := migrate(ctx, sqlx.NewDb(db, "sqlite"), names); err != nil {
+		return fmt.Errorf("sqlite: %w", explain(err))
+	}
+	return nil
+}
+
+// Pending reports whether Migrate has something to do. It only reads.
+func Pending(ctx context.Context, db *sql.DB, c Config) (bool, error) {
+	names, err := c.names()
+	if err != nil {
+		return false, err
+	}
+	x := sqlx.NewDb(db, "sqlite")
+	p, err := provider(x, names)
+	if err != nil {
+		return false, fmt.Errorf("sqlite: %w", err)
+	}
+	more, err := pending(ctx, x, p, names)
+	if err != nil {
+		return false, fmt.Errorf("sqlite: %w", explain(err))
+	}
+	return more, nil
+}
+
+// SQL returns a script that does on a database without our tables what Migrate
+// does.
+func SQL(c Config) (string, error) {
+	names, err := c.names()
+	if err != nil {
+		return "", err
+	}
+	migrations, err := sqlstore.Migrations(migrationFiles, "migrations", names)
+	if err != nil {
+		return "", fmt.Errorf("sqlite: %w", err)
+	}
+	return sqlstore.Dump(migrations, names, `
+	id integer primary key autoincrement,
+	version_id integer not null,
+	is_applied integer not null,
+	tstamp timestamp default (datetime('now'))
+`), nil
+}
+
+// migrate runs what has not run yet. SQLite has no lock that spans
+// transactions: of several processes that start at once some fail, and find on
+// looking again that another was faster.
+func migrate(ctx context.Context, db *sqlx.DB, names sqlstore.Names) error {
+	p, err := provider(db, names)
 	if err != nil {
 		return err
 	}
 	const attempts = 10
 	for n := 1; ; n++ {
-		more, err := pending(ctx, db, p)
+		more, err := pending(ctx, db, p, names)
 		if err == nil && !more {
-			return refuseNewer(ctx, p)
+			return sqlstore.RefuseNewer(ctx, p)
 		}
 		if err == nil {
 			// This waits for the busy timeout. Without it the provider would, and
@@ -60,8 +107,8 @@ func migrate(ctx context.Context, db *sqlx.DB) error {
 
 // pending reports whether migrations have to run. It only reads, which the
 // provider would not do on an empty database.
-func pending(ctx context.Context, db *sqlx.DB, p *goose.Provider) (bool, error) {
-	ours, err := hasOurTables(ctx, db)
+func pending(ctx context.Context, db *sqlx.DB, p *goose.Provider, names sqlstore.Names) (bool, error) {
+	ours, err := hasOurTables(ctx, db, names)
 	if err != nil || !ours {
 		return true, err
 	}
@@ -87,39 +134,10 @@ func lostRace(err error) bool {
 	return code(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "already exists")
 }
 
-// refuseNewer refuses a database with migrations that this build lacks.
-func refuseNewer(ctx context.Context, p *goose.Provider) error {
-	current, target, err := p.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read schema version: %w", err)
-	}
-	if current > target {
-		return fmt.Errorf("the schema has version %d and this build knows %d; use a newer build", current, target)
-	}
-	return nil
-}
-
-func provider(db *sqlx.DB) (*goose.Provider, error) {
-	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
+func provider(db *sqlx.DB, names sqlstore.Names) (*goose.Provider, error) {
+	migrations, err := sqlstore.Migrations(migrationFiles, "migrations", names)
 	if err != nil {
 		return nil, err
 	}
-	var migrations []*goose.Migration
-	for _, name := range names {
-		text, err := migrationFiles.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		number, _, _ := strings.Cut(strings.TrimPrefix(name, "migrations/"), "_")
-		version, err := strconv.ParseInt(number, 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("migration %s has no number: %w", name, err)
-		}
-		migrations = append(migrations, goose.NewGoMigration(version, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, string(text))
-			return err
-		}}, nil))
-	}
-	return goose.NewProvider(goose.DialectSQLite3, db.DB, nil, goose.WithGoMigrations(migrations...),
-		goose.WithTableName(migrationTable), goose.WithDisableGlobalRegistry(true))
+	return sqlstore.Provider(goose.DialectSQLite3, db.DB, names, migrations)
 }

@@ -59,14 +59,14 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), read.Close())
 	}
-	if err = explain(migrate(ctx, write)); err == nil {
+	if err = explain(migrate(ctx, write, sqlstore.Names{})); err == nil {
 		err = checkWritable(ctx, path)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), read.Close(), write.Close())
 	}
 	closeBoth := func() error { return errors.Join(read.Close(), write.Close()) }
-	return &Store{Store: sqlstore.New(read, write, dialect(), closeBoth), write: write}, nil
+	return &Store{Store: sqlstore.New(read, write, sqlstore.Names{}, dialect(), closeBoth), write: write}, nil
 }
 
 // createFile creates a missing file, because SQLite itself would make it
@@ -100,13 +100,13 @@ func check(ctx context.Context, db *sqlx.DB) error {
 		return explain(err)
 	}
 	if !soundVersion(version) {
-		return fmt.Errorf("SQLite %s can damage a write-ahead log; 3.51.3 or later is needed, and not 3.52.0", version)
+		return errUnsound(version)
 	}
 	var tables int
 	if err := db.GetContext(ctx, &tables, "select count(*) from sqlite_master where type = 'table' and name not like 'sqlite!_%' escape '!'"); err != nil {
 		return explain(err)
 	}
-	ours, err := hasOurTables(ctx, db)
+	ours, err := hasOurTables(ctx, db, sqlstore.Names{})
 	if err != nil {
 		return explain(err)
 	}
@@ -116,9 +116,9 @@ func check(ctx context.Context, db *sqlx.DB) error {
 	return nil
 }
 
-func hasOurTables(ctx context.Context, db *sqlx.DB) (bool, error) {
+func hasOurTables(ctx context.Context, db *sqlx.DB, names sqlstore.Names) (bool, error) {
 	var n int
-	err := db.GetContext(ctx, &n, "select count(*) from sqlite_master where type = 'table' and name = $1", migrationTable)
+	err := db.GetContext(ctx, &n, "select count(*) from sqlite_master where type = 'table' and name = $1", names.MigrationTable())
 	return n > 0, err
 }
 
@@ -130,7 +130,7 @@ func checkWritable(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if _, err = db.ExecContext(ctx, "delete from "+migrationTable+" where false"); code(err)&0xff == sqlite3.SQLITE_BUSY {
+	if _, err = db.ExecContext(ctx, "delete from "+sqlstore.Names{}.MigrationTable()+" where false"); code(err)&0xff == sqlite3.SQLITE_BUSY {
 		err = nil
 	}
 	return errors.Join(explain(err), db.Close())
@@ -144,6 +144,10 @@ func soundVersion(v string) bool {
 	}
 	n := major*1_000_000 + minor*1_000 + patch
 	return n >= 3_051_003 && n != 3_052_000
+}
+
+func errUnsound(version string) error {
+	return fmt.Errorf("SQLite %s can damage a write-ahead log; 3.51.3 or later is needed, and not 3.52.0", version)
 }
 
 // explain adds what to do about an error of opening.
@@ -167,6 +171,7 @@ func explain(err error) error {
 
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
+		OneWriter: true,
 		In: func(column, placeholder string) string {
 			return column + " in (select value from json_each(" + placeholder + "))"
 		},
@@ -177,6 +182,8 @@ func dialect() sqlstore.Dialect {
 			// SQLite names the column in the message and nowhere else.
 			return ok && strings.Contains(err.Error(), "users.email_folded"), ok
 		},
+		Retry:      func(error) bool { return false },
+		Text:       func(error) bool { return false },
 		ForeignKey: func(err error) bool { return code(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY },
 		Unavailable: func(err error) bool {
 			switch code(err) & 0xff {

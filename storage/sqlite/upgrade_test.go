@@ -10,6 +10,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -62,7 +63,7 @@ type table struct {
 func contentOf(t *testing.T, db *sqlx.DB, like content) content {
 	t.Helper()
 	var names []string
-	err := db.SelectContext(t.Context(), &names, `select name from sqlite_master where type = 'table' and name not like 'sqlite!_%' escape '!' and name <> $1`, migrationTable)
+	err := db.SelectContext(t.Context(), &names, `select name from sqlite_master where type = 'table' and name not like 'sqlite!_%' escape '!' and name <> $1`, sqlstore.Names{}.MigrationTable())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +111,7 @@ func makeVersion(t *testing.T, path string, version int) content {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	p, err := provider(db)
+	p, err := provider(db, sqlstore.Names{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func latestVersion(t *testing.T) int {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	p, err := provider(db)
+	p, err := provider(db, sqlstore.Names{})
 	if err != nil {
 		t.Fatal(err)
 	}

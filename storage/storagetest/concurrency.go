@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -20,7 +21,9 @@ func concurrencyTests() []test {
 	return []test{
 		{"no update is lost", testLostUpdates},
 		{"no update is lost between UpdateUsers and UpdateAuth", testLostUpdatesAcross},
+		{"no update is lost of what a list holds", testLostListUpdates},
 		{"no attempt is lost", testLostAttempts},
+		{"no first attempt is lost", testLostFirstAttempts},
 		{"one address one winner", testOneWinner},
 		{"a session is spent once", testSpentOnce},
 		{"users are created side by side", testCreatedSideBySide},
@@ -109,8 +112,66 @@ func testLostUpdatesAcross(t *testing.T, st storage.Storage) {
 	checkCounter(t, st, u.ID)
 }
 
+// testLostListUpdates counts in records that each transaction takes from a list,
+// as a webhook does that knows no single one.
+func testLostListUpdates(t *testing.T, st storage.Storage) {
+	u := addUser(t, st, "ann@example.com")
+	s, k := newSession(u, number(1), "s"), newKey(u, "k")
+	s.UserAgent, k.Label = "0", "0"
+	put(t, st, auth.Tx.SaveSession, s)
+	put(t, st, auth.Tx.SaveAPIKey, k)
+	put(t, st, integrations.Tx.SaveInstallation, integrations.Installation{ID: number(1), UserID: u.ID, InstallationID: "1", ETag: "0"})
+	next := func(text *string) {
+		n, err := strconv.Atoi(*text)
+		if err != nil {
+			t.Errorf("read the counter: %v", err)
+		}
+		*text = strconv.Itoa(n + 1)
+	}
+	results := race(increments, func(i int) error {
+		if i%2 == 0 {
+			return st.UpdateIntegrations(t.Context(), func(tx integrations.Tx) error {
+				list, err := tx.Installations(t.Context(), integrations.Query{InstallationIDs: []string{"1"}})
+				if err != nil {
+					return err
+				}
+				next(&list[0].ETag)
+				return tx.SaveInstallation(t.Context(), list[0])
+			})
+		}
+		return st.UpdateAuth(t.Context(), func(tx auth.Tx) error {
+			sessions, err1 := tx.Sessions(t.Context(), u.ID)
+			keys, err2 := tx.APIKeys(t.Context(), u.ID)
+			if err := errors.Join(err1, err2); err != nil {
+				return err
+			}
+			next(&sessions[0].UserAgent)
+			next(&keys[0].Label)
+			return errors.Join(tx.SaveSession(t.Context(), sessions[0]), tx.SaveAPIKey(t.Context(), keys[0]))
+		})
+	})
+	same(t, "increments that worked", winners(t, results, nil), increments)
+	want := strconv.Itoa(increments / 2)
+	same(t, "the counter in a session", must(st.Sessions(t.Context(), u.ID))(t)[0].UserAgent, want)
+	same(t, "the counter in a key", must(st.APIKeys(t.Context(), u.ID))(t)[0].Label, want)
+	same(t, "the counter in an installation", must(st.Installations(t.Context(), integrations.Query{UserID: u.ID}))(t)[0].ETag, want)
+}
+
 func testLostAttempts(t *testing.T, st storage.Storage) {
 	saveAttempts(t, st, "k", []time.Time{at(0)}, at(100))
+	addAttempts(t, st)
+	same(t, "Attempts", len(must(st.Attempts(t.Context(), "k"))(t)), 17)
+}
+
+// testLostFirstAttempts has nothing under the key that could be locked.
+func testLostFirstAttempts(t *testing.T, st storage.Storage) {
+	addAttempts(t, st)
+	same(t, "Attempts", len(must(st.Attempts(t.Context(), "k"))(t)), 16)
+}
+
+// addAttempts adds 16 to what is under "k", all at once.
+func addAttempts(t *testing.T, st storage.Storage) {
+	t.Helper()
 	results := race(16, func(i int) error {
 		return st.UpdateAuth(t.Context(), func(tx auth.Tx) error {
 			times, err := tx.Attempts(t.Context(), "k")
@@ -121,7 +182,6 @@ func testLostAttempts(t *testing.T, st storage.Storage) {
 		})
 	})
 	same(t, "attempts that worked", winners(t, results, nil), 16)
-	same(t, "Attempts", len(must(st.Attempts(t.Context(), "k"))(t)), 17)
 }
 
 func testOneWinner(t *testing.T, st storage.Storage) {

@@ -39,6 +39,7 @@ func eventTests() []test {
 	return []test{
 		{"round trip", testEventRoundTrip},
 		{"position and limit", testEvents},
+		{"none comes before the position of a reader", testEventsInOrder},
 	}
 }
 

@@ -66,6 +66,8 @@ func groups() []group {
 		{"expiry", expiryTests()},
 		{"autonomy", autonomyTests()},
 		{"integrations", integrationTests()},
+		{"order", orderTests()},
+		{"text", textTests()},
 		{"deletion", deletionTests()},
 		{"transactions", transactionTests()},
 		{"cancellation", cancellationTests()},

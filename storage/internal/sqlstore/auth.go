@@ -37,8 +37,8 @@ const (
 )
 
 // withUser selects one credential by hash together with its user.
-func withUser(table, columns string) string {
-	return strings.Replace(selectUser, "select ", "select "+columns+", ", 1) + "join " + table + " c on c.user_id = u.id where c.hash = $1"
+func (r reader) withUser(table, columns string) string {
+	return strings.Replace(selectUser, "select ", "select "+columns+", ", 1) + "join {" + table + "} c on c.user_id = u.id where c.hash = $1" + r.lock
 }
 
 func (r sessionRow) session() (auth.Session, error) {
@@ -56,7 +56,7 @@ func (r reader) SessionByHash(ctx context.Context, h auth.Hash) (auth.Session, u
 		sessionRow
 		userRow
 	}
-	if err := r.q.GetContext(ctx, &row, withUser("sessions", sessionColumns), h[:]); err != nil {
+	if err := r.get(ctx, &row, r.withUser("sessions", sessionColumns), h[:]); err != nil {
 		return auth.Session{}, users.User{}, r.wrap(ctx, "read session", err)
 	}
 	s, _ := row.session()
@@ -65,11 +65,11 @@ func (r reader) SessionByHash(ctx context.Context, h auth.Hash) (auth.Session, u
 }
 
 func (r reader) Sessions(ctx context.Context, user users.ID) ([]auth.Session, error) {
-	return list(ctx, r, "list sessions", sessionRow.session, "select "+sessionColumns+" from sessions c where user_id = $1 order by created_at, id", user)
+	return list(ctx, r, "list sessions", sessionRow.session, "select "+sessionColumns+" from {sessions} c where user_id = $1 order by created_at nulls first, id"+r.lock, user)
 }
 
 func (t *tx) SaveSession(ctx context.Context, s auth.Session) error {
-	_, err := t.named(ctx, "save session", `insert into sessions (id, hash, user_id, created_at, expires_at, last_activity, method, second_factor, user_agent)
+	_, err := t.named(ctx, "save session", `insert into {sessions} (id, hash, user_id, created_at, expires_at, last_activity, method, second_factor, user_agent)
 		values (:c_id, :c_hash, :c_user_id, :c_created_at, :c_expires_at, :c_last_activity, :c_method, :c_second_factor, :c_user_agent)
 		on conflict (id) do update set hash = excluded.hash, user_id = excluded.user_id, created_at = excluded.created_at,
 		expires_at = excluded.expires_at, last_activity = excluded.last_activity, method = excluded.method,
@@ -79,11 +79,11 @@ func (t *tx) SaveSession(ctx context.Context, s auth.Session) error {
 }
 
 func (t *tx) DeleteSession(ctx context.Context, id uuid.UUID) error {
-	return t.one(ctx, "delete session", "delete from sessions where id = $1", id)
+	return t.one(ctx, "delete session", "delete from {sessions} where id = $1", id)
 }
 
 func (t *tx) DeleteSessions(ctx context.Context, user users.ID, except uuid.UUID) (int, error) {
-	n, err := t.exec(ctx, "delete sessions", "delete from sessions where user_id = $1 and id <> $2", user, except)
+	n, err := t.exec(ctx, "delete sessions", "delete from {sessions} where user_id = $1 and id <> $2", user, except)
 	return int(n), err
 }
 
@@ -113,7 +113,7 @@ func (r reader) APIKeyByHash(ctx context.Context, h auth.Hash) (auth.APIKey, use
 		keyRow
 		userRow
 	}
-	if err := r.q.GetContext(ctx, &row, withUser("api_keys", keyColumns), h[:]); err != nil {
+	if err := r.get(ctx, &row, r.withUser("api_keys", keyColumns), h[:]); err != nil {
 		return auth.APIKey{}, users.User{}, r.wrap(ctx, "read API key", err)
 	}
 	k, _ := row.key()
@@ -122,15 +122,15 @@ func (r reader) APIKeyByHash(ctx context.Context, h auth.Hash) (auth.APIKey, use
 }
 
 func (r reader) APIKey(ctx context.Context, id string) (auth.APIKey, error) {
-	return one(ctx, r, "read API key", keyRow.key, "select "+keyColumns+" from api_keys c where id = $1"+r.lock, id)
+	return one(ctx, r, "read API key", keyRow.key, "select "+keyColumns+" from {api_keys} c where id = $1"+r.lock, id)
 }
 
 func (r reader) APIKeys(ctx context.Context, user users.ID) ([]auth.APIKey, error) {
-	return list(ctx, r, "list API keys", keyRow.key, "select "+keyColumns+" from api_keys c where user_id = $1 order by created_at desc, id", user)
+	return list(ctx, r, "list API keys", keyRow.key, "select "+keyColumns+" from {api_keys} c where user_id = $1 order by created_at desc nulls last, id"+r.lock, user)
 }
 
 func (t *tx) SaveAPIKey(ctx context.Context, k auth.APIKey) error {
-	_, err := t.named(ctx, "save API key", `insert into api_keys (id, user_id, label, hash, mask, scopes, scoped_teams, scoped_organizations,
+	_, err := t.named(ctx, "save API key", `insert into {api_keys} (id, user_id, label, hash, mask, scopes, scoped_teams, scoped_organizations,
 		created_at, last_used_at, last_rolled_at, expires_at)
 		values (:c_id, :c_user_id, :c_label, :c_hash, :c_mask, :c_scopes, :c_scoped_teams, :c_scoped_organizations,
 		:c_created_at, :c_last_used_at, :c_last_rolled_at, :c_expires_at)
@@ -144,7 +144,7 @@ func (t *tx) SaveAPIKey(ctx context.Context, k auth.APIKey) error {
 }
 
 func (t *tx) DeleteAPIKey(ctx context.Context, id string) error {
-	return t.one(ctx, "delete API key", "delete from api_keys where id = $1", id)
+	return t.one(ctx, "delete API key", "delete from {api_keys} where id = $1", id)
 }
 
 type tokenRow struct {
@@ -162,7 +162,7 @@ func (r reader) OAuthTokenByHash(ctx context.Context, h auth.Hash) (auth.OAuthTo
 		tokenRow
 		userRow
 	}
-	if err := r.q.GetContext(ctx, &row, withUser("oauth_tokens", tokenColumns), h[:]); err != nil {
+	if err := r.get(ctx, &row, r.withUser("oauth_tokens", tokenColumns), h[:]); err != nil {
 		return auth.OAuthToken{}, users.User{}, r.wrap(ctx, "read OAuth token", err)
 	}
 	u, err := row.user()
@@ -172,7 +172,7 @@ func (r reader) OAuthTokenByHash(ctx context.Context, h auth.Hash) (auth.OAuthTo
 }
 
 func (t *tx) SaveOAuthToken(ctx context.Context, k auth.OAuthToken) error {
-	_, err := t.named(ctx, "save OAuth token", `insert into oauth_tokens (hash, user_id, application, scopes, scoped_teams, created_at, expires_at)
+	_, err := t.named(ctx, "save OAuth token", `insert into {oauth_tokens} (hash, user_id, application, scopes, scoped_teams, created_at, expires_at)
 		values (:c_hash, :c_user_id, :c_application, :c_scopes, :c_scoped_teams, :c_created_at, :c_expires_at)
 		on conflict (hash) do update set user_id = excluded.user_id, application = excluded.application, scopes = excluded.scopes,
 		scoped_teams = excluded.scoped_teams, created_at = excluded.created_at, expires_at = excluded.expires_at`,
@@ -181,17 +181,22 @@ func (t *tx) SaveOAuthToken(ctx context.Context, k auth.OAuthToken) error {
 }
 
 func (t *tx) DeleteOAuthToken(ctx context.Context, h auth.Hash) error {
-	return t.one(ctx, "delete OAuth token", "delete from oauth_tokens where hash = $1", h[:])
+	return t.one(ctx, "delete OAuth token", "delete from {oauth_tokens} where hash = $1", h[:])
 }
 
 func (r reader) Attempts(ctx context.Context, key string) ([]time.Time, error) {
-	rows, err := list(ctx, r, "read attempts", func(d document[[]int64]) ([]int64, error) { return d.v, nil },
-		"select times from attempts where id = $1"+r.lock, key)
+	if r.lock != "" && r.d.LockKey != "" && !matchless([]any{key}) {
+		if _, err := r.q.ExecContext(ctx, r.d.LockKey, key); err != nil {
+			return nil, r.wrap(ctx, "lock attempts", err)
+		}
+	}
+	rows, err := list(ctx, r, "read attempts", self[document[[]int64]],
+		"select times from {attempts} where id = $1"+r.lock, key)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
 	var times []time.Time
-	for _, us := range rows[0] {
+	for _, us := range rows[0].v {
 		times = append(times, time.UnixMicro(us).UTC())
 	}
 	return times, nil
@@ -199,14 +204,14 @@ func (r reader) Attempts(ctx context.Context, key string) ([]time.Time, error) {
 
 func (t *tx) SaveAttempts(ctx context.Context, key string, times []time.Time, expires time.Time) error {
 	if len(times) == 0 {
-		_, err := t.exec(ctx, "delete attempts", "delete from attempts where id = $1", key)
+		_, err := t.exec(ctx, "delete attempts", "delete from {attempts} where id = $1", key)
 		return err
 	}
 	var us []int64
 	for _, at := range times {
 		us = append(us, at.UnixMicro())
 	}
-	_, err := t.exec(ctx, "save attempts", `insert into attempts (id, times, expires_at) values ($1, $2, $3)
+	_, err := t.exec(ctx, "save attempts", `insert into {attempts} (id, times, expires_at) values ($1, $2, $3)
 		on conflict (id) do update set times = excluded.times, expires_at = excluded.expires_at`, key, document[[]int64]{us}, stamp(expires))
 	return err
 }
@@ -214,7 +219,7 @@ func (t *tx) SaveAttempts(ctx context.Context, key string, times []time.Time, ex
 func (t *tx) DeleteExpired(ctx context.Context, now time.Time) (int, error) {
 	total := 0
 	for _, table := range []string{"sessions", "oauth_tokens", "tickets", "attempts"} {
-		n, err := t.exec(ctx, "delete expired", "delete from "+table+" where expires_at <= $1", stamp(now))
+		n, err := t.exec(ctx, "delete expired", "delete from {"+table+"} where expires_at <= $1", stamp(now))
 		if err != nil {
 			return 0, err
 		}

@@ -24,11 +24,11 @@ func (r autonomyRow) config() (autonomy.Config, error) {
 
 func (r reader) AutonomyConfig(ctx context.Context, user users.ID) (autonomy.Config, error) {
 	return one(ctx, r, "read autonomy config", autonomyRow.config,
-		"select user_id, id, autostart_priority, created_at, updated_at from autonomy_configs where user_id = $1"+r.lock, user)
+		"select user_id, id, autostart_priority, created_at, updated_at from {autonomy_configs} where user_id = $1"+r.lock, user)
 }
 
 func (t *tx) SaveAutonomyConfig(ctx context.Context, c autonomy.Config) error {
-	_, err := t.named(ctx, "save autonomy config", `insert into autonomy_configs (user_id, id, autostart_priority, created_at, updated_at)
+	_, err := t.named(ctx, "save autonomy config", `insert into {autonomy_configs} (user_id, id, autostart_priority, created_at, updated_at)
 		values (:user_id, :id, :autostart_priority, :created_at, :updated_at)
 		on conflict (user_id) do update set id = excluded.id, autostart_priority = excluded.autostart_priority,
 		created_at = excluded.created_at, updated_at = excluded.updated_at`,
@@ -37,5 +37,5 @@ func (t *tx) SaveAutonomyConfig(ctx context.Context, c autonomy.Config) error {
 }
 
 func (t *tx) DeleteAutonomyConfig(ctx context.Context, user users.ID) error {
-	return t.one(ctx, "delete autonomy config", "delete from autonomy_configs where user_id = $1", user)
+	return t.one(ctx, "delete autonomy config", "delete from {autonomy_configs} where user_id = $1", user)
 }

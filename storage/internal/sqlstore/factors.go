@@ -26,11 +26,11 @@ func (r ticketRow) ticket() (auth.Ticket, error) {
 
 func (r reader) Ticket(ctx context.Context, p auth.Purpose, h auth.Hash) (auth.Ticket, error) {
 	return one(ctx, r, "read ticket", ticketRow.ticket,
-		"select purpose, hash, user_id, data, created_at, expires_at from tickets where purpose = $1 and hash = $2"+r.lock, p, h[:])
+		"select purpose, hash, user_id, data, created_at, expires_at from {tickets} where purpose = $1 and hash = $2"+r.lock, p, h[:])
 }
 
 func (t *tx) SaveTicket(ctx context.Context, ticket auth.Ticket) error {
-	_, err := t.named(ctx, "save ticket", `insert into tickets (purpose, hash, user_id, data, created_at, expires_at)
+	_, err := t.named(ctx, "save ticket", `insert into {tickets} (purpose, hash, user_id, data, created_at, expires_at)
 		values (:purpose, :hash, :user_id, :data, :created_at, :expires_at)
 		on conflict (purpose, hash) do update set user_id = excluded.user_id, data = excluded.data,
 		created_at = excluded.created_at, expires_at = excluded.expires_at`,
@@ -40,12 +40,12 @@ func (t *tx) SaveTicket(ctx context.Context, ticket auth.Ticket) error {
 }
 
 func (t *tx) DeleteTicket(ctx context.Context, p auth.Purpose, h auth.Hash) error {
-	return t.one(ctx, "delete ticket", "delete from tickets where purpose = $1 and hash = $2", p, h[:])
+	return t.one(ctx, "delete ticket", "delete from {tickets} where purpose = $1 and hash = $2", p, h[:])
 }
 
 func (t *tx) DeleteTickets(ctx context.Context, user users.ID, purposes ...auth.Purpose) error {
 	for _, p := range purposes {
-		if _, err := t.exec(ctx, "delete tickets", "delete from tickets where user_id = $1 and purpose = $2", user, p); err != nil {
+		if _, err := t.exec(ctx, "delete tickets", "delete from {tickets} where user_id = $1 and purpose = $2", user, p); err != nil {
 			return err
 		}
 	}
@@ -70,11 +70,11 @@ func (r factorRow) factor() (auth.SecondFactor, error) {
 
 func (r reader) SecondFactor(ctx context.Context, user users.ID) (auth.SecondFactor, error) {
 	return one(ctx, r, "read second factor", factorRow.factor, `select user_id, secret, last_step, drift, backup_codes, failures, blocked_until,
-		confirmed_at from second_factors where user_id = $1`+r.lock, user)
+		confirmed_at from {second_factors} where user_id = $1`+r.lock, user)
 }
 
 func (t *tx) SaveSecondFactor(ctx context.Context, f auth.SecondFactor) error {
-	_, err := t.named(ctx, "save second factor", `insert into second_factors (user_id, secret, last_step, drift, backup_codes, failures,
+	_, err := t.named(ctx, "save second factor", `insert into {second_factors} (user_id, secret, last_step, drift, backup_codes, failures,
 		blocked_until, confirmed_at)
 		values (:user_id, :secret, :last_step, :drift, :backup_codes, :failures, :blocked_until, :confirmed_at)
 		on conflict (user_id) do update set secret = excluded.secret, last_step = excluded.last_step, drift = excluded.drift,
@@ -86,7 +86,7 @@ func (t *tx) SaveSecondFactor(ctx context.Context, f auth.SecondFactor) error {
 }
 
 func (t *tx) DeleteSecondFactor(ctx context.Context, user users.ID) error {
-	return t.one(ctx, "delete second factor", "delete from second_factors where user_id = $1", user)
+	return t.one(ctx, "delete second factor", "delete from {second_factors} where user_id = $1", user)
 }
 
 type passkeyRow struct {
@@ -106,10 +106,10 @@ func (r passkeyRow) passkey() (auth.Passkey, error) {
 		Verified: r.Verified, CreatedAt: timeOf(r.CreatedAt), LastUsedAt: timeOf(r.LastUsedAt)}, nil
 }
 
-const selectPasskey = "select id, user_id, credential_id, user_handle, name, data, verified, created_at, last_used_at from passkeys "
+const selectPasskey = "select id, user_id, credential_id, user_handle, name, data, verified, created_at, last_used_at from {passkeys} "
 
 func (r reader) Passkeys(ctx context.Context, user users.ID) ([]auth.Passkey, error) {
-	return list(ctx, r, "list passkeys", passkeyRow.passkey, selectPasskey+"where user_id = $1 order by created_at, id", user)
+	return list(ctx, r, "list passkeys", passkeyRow.passkey, selectPasskey+"where user_id = $1 order by created_at nulls first, id"+r.lock, user)
 }
 
 func (r reader) PasskeyByCredential(ctx context.Context, credential []byte) (auth.Passkey, error) {
@@ -117,7 +117,7 @@ func (r reader) PasskeyByCredential(ctx context.Context, credential []byte) (aut
 }
 
 func (t *tx) SavePasskey(ctx context.Context, k auth.Passkey) error {
-	_, err := t.named(ctx, "save passkey", `insert into passkeys (id, user_id, credential_id, user_handle, name, data, verified, created_at, last_used_at)
+	_, err := t.named(ctx, "save passkey", `insert into {passkeys} (id, user_id, credential_id, user_handle, name, data, verified, created_at, last_used_at)
 		values (:id, :user_id, :credential_id, :user_handle, :name, :data, :verified, :created_at, :last_used_at)
 		on conflict (id) do update set user_id = excluded.user_id, credential_id = excluded.credential_id, user_handle = excluded.user_handle,
 		name = excluded.name, data = excluded.data, verified = excluded.verified, created_at = excluded.created_at,
@@ -127,5 +127,5 @@ func (t *tx) SavePasskey(ctx context.Context, k auth.Passkey) error {
 }
 
 func (t *tx) DeletePasskey(ctx context.Context, id uuid.UUID) error {
-	return t.one(ctx, "delete passkey", "delete from passkeys where id = $1", id)
+	return t.one(ctx, "delete passkey", "delete from {passkeys} where id = $1", id)
 }

@@ -3,7 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,12 +34,13 @@ func equal[T comparable](c *filter, column string, value T) {
 	}
 }
 
-// in adds a condition unless the list is nil, which means "any".
+// in adds a condition unless the list is nil, which means "any". What no record
+// can have is left out of the list.
 func (c *filter) in(d *Dialect, column string, values []string) error {
 	if values == nil {
 		return nil
 	}
-	bound, err := d.List(values)
+	bound, err := d.List(slices.DeleteFunc(slices.Clone(values), func(v string) bool { return matchless([]any{v}) }))
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ var installationColumns = []string{"id", "user_id", "installation_id", "created_
 	"unavailable_since", "snapshot_at", "etag"}
 
 var (
-	selectInstallation = "select " + strings.Join(installationColumns, ", ") + " from installations"
+	selectInstallation = "select " + strings.Join(installationColumns, ", ") + " from {installations}"
 	saveInstallation   = upsert("installations", "id", installationColumns)
 )
 
@@ -95,7 +96,7 @@ func upsert(table, key string, columns []string) string {
 	for _, c := range columns {
 		updates = append(updates, c+" = excluded."+c)
 	}
-	return "insert into " + table + " (" + strings.Join(columns, ", ") + ") values (:" + strings.Join(columns, ", :") +
+	return "insert into {" + table + "} (" + strings.Join(columns, ", ") + ") values (:" + strings.Join(columns, ", :") +
 		") on conflict (" + key + ") do update set " + strings.Join(updates, ", ")
 }
 
@@ -141,7 +142,7 @@ func (r reader) Installations(ctx context.Context, q integrations.Query) ([]inte
 	if q.Limit > 0 {
 		query += " limit " + c.placeholder(q.Limit)
 	}
-	return list(ctx, r, "list installations", installationRow.installation, query, c.args...)
+	return list(ctx, r, "list installations", installationRow.installation, query+r.lock, c.args...)
 }
 
 func (t *tx) SaveInstallation(ctx context.Context, i integrations.Installation) error {
@@ -150,7 +151,7 @@ func (t *tx) SaveInstallation(ctx context.Context, i integrations.Installation) 
 }
 
 func (t *tx) DeleteInstallation(ctx context.Context, id uuid.UUID) error {
-	return t.one(ctx, "delete installation", "delete from installations where id = $1", id)
+	return t.one(ctx, "delete installation", "delete from {installations} where id = $1", id)
 }
 
 // repository is a repository in a stored list.
@@ -181,20 +182,16 @@ func unpointer[T any](p *T) users.Null[T] {
 }
 
 func (r reader) Repositories(ctx context.Context, id uuid.UUID) ([]integrations.Repository, error) {
-	var stored document[[]repository]
-	err := r.q.GetContext(ctx, &stored, "select list from repositories where link_id = $1", id)
-	if err = r.wrap(ctx, "read repositories", err); err != nil {
-		if errors.Is(err, users.ErrNotFound) {
-			return nil, nil
-		}
+	stored, err := list(ctx, r, "read repositories", self[document[[]repository]], "select list from {repositories} where link_id = $1", id)
+	if err != nil || len(stored) == 0 {
 		return nil, err
 	}
-	list := make([]integrations.Repository, 0, len(stored.v))
-	for _, s := range stored.v {
-		list = append(list, integrations.Repository{ID: s.ID, Name: s.Name, FullName: s.FullName, Private: unpointer(s.Private), Archived: unpointer(s.Archived),
+	result := make([]integrations.Repository, 0, len(stored[0].v))
+	for _, s := range stored[0].v {
+		result = append(result, integrations.Repository{ID: s.ID, Name: s.Name, FullName: s.FullName, Private: unpointer(s.Private), Archived: unpointer(s.Archived),
 			DefaultBranch: unpointer(s.DefaultBranch), Language: unpointer(s.Language), PushedAt: unpointer(s.PushedAt), CanPush: unpointer(s.CanPush)})
 	}
-	return list, nil
+	return result, nil
 }
 
 func (t *tx) SaveRepositories(ctx context.Context, id uuid.UUID, list []integrations.Repository) error {
@@ -203,7 +200,7 @@ func (t *tx) SaveRepositories(ctx context.Context, id uuid.UUID, list []integrat
 		stored = append(stored, repository{l.ID, l.Name, l.FullName, pointer(l.Private), pointer(l.Archived), pointer(l.DefaultBranch), pointer(l.Language),
 			pointer(l.PushedAt), pointer(l.CanPush)})
 	}
-	_, err := t.exec(ctx, "save repositories", `insert into repositories (link_id, list) values ($1, $2)
+	_, err := t.exec(ctx, "save repositories", `insert into {repositories} (link_id, list) values ($1, $2)
 		on conflict (link_id) do update set list = excluded.list`, id, document[[]repository]{stored})
 	return err
 }
@@ -227,7 +224,7 @@ func (r branchesRow) branches() (integrations.BranchList, error) {
 
 func (r reader) Branches(ctx context.Context, id uuid.UUID, repository string) (integrations.BranchList, error) {
 	return one(ctx, r, "read branches", branchesRow.branches,
-		"select "+strings.Join(branchColumns, ", ")+" from branches where link_id = $1 and repository = $2"+r.lock, id, repository)
+		"select "+strings.Join(branchColumns, ", ")+" from {branches} where link_id = $1 and repository = $2"+r.lock, id, repository)
 }
 
 func (t *tx) SaveBranches(ctx context.Context, b integrations.BranchList) error {
@@ -258,14 +255,14 @@ func (r reader) TeamInstallations(ctx context.Context, q integrations.TeamQuery)
 		return nil, r.wrap(ctx, "list team installations", err)
 	}
 	return list(ctx, r, "list team installations", teamInstallationRow.teamInstallation,
-		"select id, team_id, installation_id, created_by, connecting_login, created_at from team_installations"+c.where()+" order by id", c.args...)
+		"select id, team_id, installation_id, created_by, connecting_login, created_at from {team_installations}"+c.where()+" order by id"+r.lock, c.args...)
 }
 
 func (t *tx) SaveTeamInstallation(ctx context.Context, i integrations.TeamInstallation) (integrations.TeamInstallation, error) {
-	query := `insert into team_installations (team_id, installation_id, created_by, connecting_login, created_at)
+	query := `insert into {team_installations} (team_id, installation_id, created_by, connecting_login, created_at)
 		values (:team_id, :installation_id, :created_by, :connecting_login, :created_at) returning id`
 	if i.ID != 0 {
-		query = `update team_installations set team_id = :team_id, installation_id = :installation_id, created_by = :created_by,
+		query = `update {team_installations} set team_id = :team_id, installation_id = :installation_id, created_by = :created_by,
 			connecting_login = :connecting_login, created_at = :created_at where id = :id returning id`
 	}
 	id, err := t.returning(ctx, "save team installation", query, teamInstallationRow{i.ID, int64(i.TeamID), i.InstallationID,
@@ -278,5 +275,5 @@ func (t *tx) SaveTeamInstallation(ctx context.Context, i integrations.TeamInstal
 }
 
 func (t *tx) DeleteTeamInstallation(ctx context.Context, id int64) error {
-	return t.one(ctx, "delete team installation", "delete from team_installations where id = $1", id)
+	return t.one(ctx, "delete team installation", "delete from {team_installations} where id = $1", id)
 }

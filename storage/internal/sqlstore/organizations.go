@@ -40,9 +40,9 @@ const selectOrganization = `select id, name, slug, logo_media_id, created_at, up
 	available_product_features, is_member_join_email_enabled, metadata, customer_id, enforce_2fa, members_can_invite,
 	members_can_use_personal_api_keys, allow_publicly_shared_resources, is_ai_data_processing_approved,
 	default_experiment_stats_method, default_anonymize_ips, default_role_id, is_active, is_not_active_reason,
-	is_pending_deletion, sso_enforced_domains from organizations `
+	is_pending_deletion, sso_enforced_domains from {organizations} `
 
-const saveOrganization = `insert into organizations (id, name, slug, logo_media_id, created_at, updated_at, plugins_access_level,
+const saveOrganization = `insert into {organizations} (id, name, slug, logo_media_id, created_at, updated_at, plugins_access_level,
 	available_product_features, is_member_join_email_enabled, metadata, customer_id, enforce_2fa, members_can_invite,
 	members_can_use_personal_api_keys, allow_publicly_shared_resources, is_ai_data_processing_approved,
 	default_experiment_stats_method, default_anonymize_ips, default_role_id, is_active, is_not_active_reason,
@@ -98,12 +98,12 @@ func (t *tx) SaveOrganization(ctx context.Context, o users.Organization) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(ctx, "save organization", "delete from sso_domains where organization_id = $1", o.ID); err != nil {
+	if _, err := t.exec(ctx, "save organization", "delete from {sso_domains} where organization_id = $1", o.ID); err != nil {
 		return err
 	}
 	for _, domain := range o.SSOEnforcedDomains {
 		if _, err := t.exec(ctx, "save organization",
-			"insert into sso_domains (organization_id, domain) values ($1, $2) on conflict do nothing", o.ID, domain); err != nil {
+			"insert into {sso_domains} (organization_id, domain) values ($1, $2) on conflict do nothing", o.ID, domain); err != nil {
 			return err
 		}
 	}
@@ -111,21 +111,20 @@ func (t *tx) SaveOrganization(ctx context.Context, o users.Organization) error {
 }
 
 func (r reader) SSOEnforced(ctx context.Context, domain string) (bool, error) {
-	var found bool
-	err := r.q.GetContext(ctx, &found, "select exists (select 1 from sso_domains where domain = $1)", domain)
-	return found, r.wrap(ctx, "read enforced domains", err)
+	found, err := list(ctx, r, "read enforced domains", self[int], "select 1 from {sso_domains} where domain = $1 limit 1", domain)
+	return len(found) > 0, err
 }
 
 // DeleteOrganization clears it as a current one first: references to what is
 // gone are set to null by the database, which would not raise versions.
 func (t *tx) DeleteOrganization(ctx context.Context, id uuid.UUID) error {
-	if _, err := t.exec(ctx, "delete organization", `update users set version = version + 1,
+	if _, err := t.exec(ctx, "delete organization", `update {users} set version = version + 1,
 		current_organization = case when current_organization = $1 then null else current_organization end,
-		current_team = case when current_team in (select id from teams where organization_id = $1) then null else current_team end
-		where current_organization = $1 or current_team in (select id from teams where organization_id = $1)`, id); err != nil {
+		current_team = case when current_team in (select id from {teams} where organization_id = $1) then null else current_team end
+		where current_organization = $1 or current_team in (select id from {teams} where organization_id = $1)`, id); err != nil {
 		return err
 	}
-	return t.one(ctx, "delete organization", "delete from organizations where id = $1", id)
+	return t.one(ctx, "delete organization", "delete from {organizations} where id = $1", id)
 }
 
 type teamRow struct {
@@ -144,7 +143,7 @@ type teamRow struct {
 }
 
 const selectTeam = `select id, uuid, organization_id, project_id, api_token, name, completed_snippet_onboarding,
-	has_completed_onboarding_for, ingested_event, is_demo, timezone, access_control from teams `
+	has_completed_onboarding_for, ingested_event, is_demo, timezone, access_control from {teams} `
 
 func (r teamRow) team() (users.Team, error) {
 	return users.Team{ID: users.TeamID(r.ID), UUID: r.UUID, OrganizationID: r.OrganizationID, ProjectID: r.ProjectID,
@@ -157,18 +156,18 @@ func (r reader) Team(ctx context.Context, id users.TeamID) (users.Team, error) {
 }
 
 func (r reader) Teams(ctx context.Context, organization uuid.UUID) ([]users.Team, error) {
-	return list(ctx, r, "list teams", teamRow.team, selectTeam+"where organization_id = $1 order by id", organization)
+	return list(ctx, r, "list teams", teamRow.team, selectTeam+"where organization_id = $1 order by id"+r.lock, organization)
 }
 
 func (t *tx) SaveTeam(ctx context.Context, team users.Team) (users.Team, error) {
 	row := teamRow{int64(team.ID), team.UUID, team.OrganizationID, team.ProjectID, team.APIToken, team.Name, team.CompletedSnippetOnboarding,
 		string(team.HasCompletedOnboardingFor), team.IngestedEvent, team.IsDemo, team.Timezone, team.AccessControl}
-	query := `insert into teams (uuid, organization_id, project_id, api_token, name, completed_snippet_onboarding,
+	query := `insert into {teams} (uuid, organization_id, project_id, api_token, name, completed_snippet_onboarding,
 		has_completed_onboarding_for, ingested_event, is_demo, timezone, access_control)
 		values (:uuid, :organization_id, :project_id, :api_token, :name, :completed_snippet_onboarding,
 		:has_completed_onboarding_for, :ingested_event, :is_demo, :timezone, :access_control) returning id`
 	if team.ID != 0 {
-		query = `update teams set uuid = :uuid, organization_id = :organization_id, project_id = :project_id, api_token = :api_token,
+		query = `update {teams} set uuid = :uuid, organization_id = :organization_id, project_id = :project_id, api_token = :api_token,
 			name = :name, completed_snippet_onboarding = :completed_snippet_onboarding,
 			has_completed_onboarding_for = :has_completed_onboarding_for, ingested_event = :ingested_event, is_demo = :is_demo,
 			timezone = :timezone, access_control = :access_control where id = :id returning id`
@@ -180,16 +179,16 @@ func (t *tx) SaveTeam(ctx context.Context, team users.Team) (users.Team, error) 
 	team.ID = users.TeamID(id)
 	if team.ProjectID == 0 {
 		team.ProjectID = id
-		_, err = t.exec(ctx, "save team", "update teams set project_id = id where id = $1", id)
+		_, err = t.exec(ctx, "save team", "update {teams} set project_id = id where id = $1", id)
 	}
 	return team, err
 }
 
 func (t *tx) DeleteTeam(ctx context.Context, id users.TeamID) error {
-	if _, err := t.exec(ctx, "delete team", "update users set version = version + 1, current_team = null where current_team = $1", id); err != nil {
+	if _, err := t.exec(ctx, "delete team", "update {users} set version = version + 1, current_team = null where current_team = $1", id); err != nil {
 		return err
 	}
-	return t.one(ctx, "delete team", "delete from teams where id = $1", id)
+	return t.one(ctx, "delete team", "delete from {teams} where id = $1", id)
 }
 
 type membershipRow struct {
@@ -200,7 +199,7 @@ type membershipRow struct {
 	InvitedBy      int64     `db:"invited_by"`
 }
 
-const selectMembership = "select user_id, organization_id, level, joined_at, invited_by from memberships "
+const selectMembership = "select user_id, organization_id, level, joined_at, invited_by from {memberships} "
 
 func (r membershipRow) membership() (users.Membership, error) {
 	return users.Membership{UserID: users.ID(r.UserID), OrganizationID: r.OrganizationID, Level: users.Level(r.Level),
@@ -209,11 +208,11 @@ func (r membershipRow) membership() (users.Membership, error) {
 
 func (r reader) Memberships(ctx context.Context, user users.ID) ([]users.Membership, error) {
 	return list(ctx, r, "list memberships", membershipRow.membership,
-		selectMembership+"where user_id = $1 order by joined_at, organization_id", user)
+		selectMembership+"where user_id = $1 order by joined_at nulls first, organization_id"+r.lock, user)
 }
 
 func (t *tx) SaveMembership(ctx context.Context, m users.Membership) error {
-	_, err := t.named(ctx, "save membership", `insert into memberships (user_id, organization_id, level, joined_at, invited_by)
+	_, err := t.named(ctx, "save membership", `insert into {memberships} (user_id, organization_id, level, joined_at, invited_by)
 		values (:user_id, :organization_id, :level, :joined_at, :invited_by)
 		on conflict (user_id, organization_id) do update set level = excluded.level, joined_at = excluded.joined_at,
 		invited_by = excluded.invited_by`,
@@ -222,7 +221,7 @@ func (t *tx) SaveMembership(ctx context.Context, m users.Membership) error {
 }
 
 func (t *tx) DeleteMembership(ctx context.Context, user users.ID, organization uuid.UUID) error {
-	return t.one(ctx, "delete membership", "delete from memberships where user_id = $1 and organization_id = $2", user, organization)
+	return t.one(ctx, "delete membership", "delete from {memberships} where user_id = $1 and organization_id = $2", user, organization)
 }
 
 type inviteRow struct {
@@ -241,12 +240,12 @@ func (r inviteRow) invite() (users.PendingInvite, error) {
 
 func (r reader) Invites(ctx context.Context, folded string, since time.Time) ([]users.PendingInvite, error) {
 	return list(ctx, r, "list invites", inviteRow.invite, `select i.id, i.organization_id, i.target_email, i.created_at, o.name
-		from invites i join organizations o on o.id = i.organization_id
-		where i.target_folded = $1 and i.created_at >= $2 order by i.created_at desc, i.id`, folded, since.UnixMicro())
+		from {invites} i join {organizations} o on o.id = i.organization_id
+		where i.target_folded = $1 and i.created_at >= $2 order by i.created_at desc nulls last, i.id`, folded, since.UnixMicro())
 }
 
 func (t *tx) SaveInvite(ctx context.Context, i users.Invite) error {
-	_, err := t.named(ctx, "save invite", `insert into invites (id, organization_id, target_email, target_folded, created_at)
+	_, err := t.named(ctx, "save invite", `insert into {invites} (id, organization_id, target_email, target_folded, created_at)
 		values (:id, :organization_id, :target_email, :target_folded, :created_at)
 		on conflict (id) do update set organization_id = excluded.organization_id, target_email = excluded.target_email,
 		target_folded = excluded.target_folded, created_at = excluded.created_at`,
@@ -255,7 +254,7 @@ func (t *tx) SaveInvite(ctx context.Context, i users.Invite) error {
 }
 
 func (t *tx) DeleteInvite(ctx context.Context, id uuid.UUID) error {
-	return t.one(ctx, "delete invite", "delete from invites where id = $1", id)
+	return t.one(ctx, "delete invite", "delete from {invites} where id = $1", id)
 }
 
 type sceneRow struct {
@@ -270,7 +269,7 @@ func (r sceneRow) scene() (users.Scene, error) {
 }
 
 func (t *tx) SaveScene(ctx context.Context, s users.Scene) error {
-	_, err := t.named(ctx, "save scene", `insert into scenes (user_id, team_id, scene, dashboard_id)
+	_, err := t.named(ctx, "save scene", `insert into {scenes} (user_id, team_id, scene, dashboard_id)
 		values (:user_id, :team_id, :scene, :dashboard_id)
 		on conflict (user_id, team_id, scene) do update set dashboard_id = excluded.dashboard_id`,
 		sceneRow{int64(s.UserID), int64(s.TeamID), s.Scene, s.DashboardID})
@@ -278,6 +277,6 @@ func (t *tx) SaveScene(ctx context.Context, s users.Scene) error {
 }
 
 func (t *tx) DeleteScenes(ctx context.Context, dashboard int64) error {
-	_, err := t.exec(ctx, "delete scenes", "delete from scenes where dashboard_id = $1", dashboard)
+	_, err := t.exec(ctx, "delete scenes", "delete from {scenes} where dashboard_id = $1", dashboard)
 	return err
 }

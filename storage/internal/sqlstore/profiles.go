@@ -15,7 +15,7 @@ import (
 // transaction.
 func (r reader) Profiles(ctx context.Context, q users.Query) (users.Page, error) {
 	if r.db != nil {
-		t, err := r.db.BeginTxx(ctx, &sql.TxOptions{ReadOnly: true})
+		t, err := r.db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 		if err != nil {
 			return users.Page{}, r.wrap(ctx, "begin", err)
 		}
@@ -43,12 +43,13 @@ func (r reader) Profiles(ctx context.Context, q users.Query) (users.Page, error)
 // pageUsers reads the users themselves, and how many there are in all.
 func (r reader) pageUsers(ctx context.Context, q users.Query, p *users.Page) error {
 	where, args := conditions(q)
-	if err := r.q.GetContext(ctx, &p.Total, "select count(*) from users u"+where, args...); err != nil {
-		return r.wrap(ctx, "count users", err)
+	totals, err := list(ctx, r, "count users", self[int], "select count(*) from {users} u"+where, args...)
+	if err != nil || len(totals) == 0 {
+		return err
 	}
+	p.Total = totals[0]
 	n := len(args)
 	page := fmt.Sprintf("%sand u.id > $%d order by u.id limit $%d offset $%d", where, n+1, n+2, n+3)
-	var err error
 	p.Users, err = list(ctx, r, "list users", userRow.user, selectUser+page, append(args, q.After, q.Limit, q.Offset)...)
 	return err
 }
@@ -93,14 +94,14 @@ func (r reader) describeUsers(ctx context.Context, p *users.Page) error {
 		return err
 	}
 	mine := "where " + r.d.In("user_id", "$1")
-	ms, err := list(ctx, r, "list memberships", membershipRow.membership, selectMembership+mine+" order by joined_at, organization_id", in)
+	ms, err := list(ctx, r, "list memberships", membershipRow.membership, selectMembership+mine+" order by joined_at nulls first, organization_id", in)
 	if err != nil {
 		return err
 	}
 	for _, m := range ms {
 		p.Memberships[m.UserID] = append(p.Memberships[m.UserID], m)
 	}
-	scenes, err := list(ctx, r, "list scenes", sceneRow.scene, "select user_id, team_id, scene, dashboard_id from scenes "+mine+" order by id", in)
+	scenes, err := list(ctx, r, "list scenes", sceneRow.scene, "select user_id, team_id, scene, dashboard_id from {scenes} "+mine+" order by id", in)
 	if err != nil {
 		return err
 	}
@@ -108,9 +109,9 @@ func (r reader) describeUsers(ctx context.Context, p *users.Page) error {
 		p.Scenes[s.UserID] = append(p.Scenes[s.UserID], s)
 	}
 	for table, has := range map[string]map[users.ID]bool{"identities": p.HasIdentity, "api_keys": p.HasAPIKey} {
-		var owners []users.ID
-		if err := r.q.SelectContext(ctx, &owners, "select distinct user_id from "+table+" "+mine, in); err != nil {
-			return r.wrap(ctx, "list owners", err)
+		owners, err := list(ctx, r, "list owners", self[users.ID], "select distinct user_id from {"+table+"} "+mine, in)
+		if err != nil {
+			return err
 		}
 		for _, id := range owners {
 			has[id] = true
@@ -166,8 +167,8 @@ func (r reader) describeOrganizations(ctx context.Context, p *users.Page) error 
 		ID uuid.UUID `db:"organization_id"`
 		N  int       `db:"n"`
 	}
-	counts, err := list(ctx, r, "count members", func(c count) (count, error) { return c, nil },
-		`select m.organization_id, count(*) as n from memberships m join users u on u.id = m.user_id and u.is_active
+	counts, err := list(ctx, r, "count members", self[count],
+		`select m.organization_id, count(*) as n from {memberships} m join {users} u on u.id = m.user_id and u.is_active
 		where `+r.d.In("m.organization_id", "$1")+` group by m.organization_id`, currentIn)
 	if err != nil {
 		return err

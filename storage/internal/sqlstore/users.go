@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"math"
 	"strings"
 
 	"github.com/google/uuid"
@@ -60,11 +61,11 @@ var userColumns = []string{
 }
 
 var (
-	selectUser = "select u.id, u.version, u." + strings.Join(userColumns, ", u.") + " from users u "
-	insertUser = "insert into users (version, " + strings.Join(userColumns, ", ") + ") values (1, :" + strings.Join(userColumns, ", :") + ") returning id"
+	selectUser = "select u.id, u.version, u." + strings.Join(userColumns, ", u.") + " from {users} u "
+	insertUser = "insert into {users} (version, " + strings.Join(userColumns, ", ") + ") values (1, :" + strings.Join(userColumns, ", :") + ") returning id"
 	updateUser = func() string {
 		var b strings.Builder
-		b.WriteString("update users set version = version + 1")
+		b.WriteString("update {users} set version = version + 1")
 		for _, c := range userColumns {
 			b.WriteString(", " + c + " = :" + c)
 		}
@@ -133,7 +134,7 @@ func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
 }
 
 func (t *tx) DeleteUser(ctx context.Context, id users.ID) error {
-	return t.one(ctx, "delete user", "delete from users where id = $1", id)
+	return t.one(ctx, "delete user", "delete from {users} where id = $1", id)
 }
 
 type identityRow struct {
@@ -150,13 +151,13 @@ func (r identityRow) identity() (users.Identity, error) {
 
 func (r reader) Identities(ctx context.Context, user users.ID) ([]users.Identity, error) {
 	return list(ctx, r, "list identities", identityRow.identity,
-		"select user_id, provider, subject, login, created_at from identities where user_id = $1 order by created_at, provider, subject", user)
+		"select user_id, provider, subject, login, created_at from {identities} where user_id = $1 order by created_at nulls first, provider, subject"+r.lock, user)
 }
 
 func (t *tx) SaveIdentity(ctx context.Context, i users.Identity) error {
-	n, err := t.named(ctx, "save identity", `insert into identities (user_id, provider, subject, login, created_at)
+	n, err := t.named(ctx, "save identity", `insert into {identities} as i (user_id, provider, subject, login, created_at)
 		values (:user_id, :provider, :subject, :login, :created_at)
-		on conflict (provider, subject) do update set login = excluded.login where identities.user_id = excluded.user_id`,
+		on conflict (provider, subject) do update set login = excluded.login where i.user_id = excluded.user_id`,
 		identityRow{int64(i.UserID), i.Provider, i.Subject, i.Login, stamp(i.CreatedAt)})
 	if err == nil && n == 0 {
 		return users.ErrConflict
@@ -165,9 +166,8 @@ func (t *tx) SaveIdentity(ctx context.Context, i users.Identity) error {
 }
 
 func (t *tx) DeleteIdentity(ctx context.Context, provider, subject string) (users.ID, error) {
-	var owner users.ID
-	err := t.q.GetContext(ctx, &owner, "delete from identities where provider = $1 and subject = $2 returning user_id", provider, subject)
-	return owner, t.wrap(ctx, "delete identity", err)
+	return one(ctx, t.reader, "delete identity", self[users.ID],
+		"delete from {identities} where provider = $1 and subject = $2 returning user_id", provider, subject)
 }
 
 type eventRow struct {
@@ -186,12 +186,28 @@ func (r eventRow) event() (users.Event, error) {
 }
 
 func (r reader) Events(ctx context.Context, after int64, limit int) ([]users.Event, error) {
+	last := int64(math.MaxInt64)
+	for _, query := range r.d.EventBounds {
+		var bound sql.Null[int64]
+		if err := r.get(ctx, &bound, query); err != nil {
+			return nil, r.wrap(ctx, "list events", err)
+		}
+		if bound.Valid {
+			last = min(last, bound.V)
+		}
+	}
 	return list(ctx, r, "list events", eventRow.event,
-		"select id, at, actor, credential, target, action, fields from events where id > $1 order by id limit $2", after, limit)
+		"select id, at, actor, credential, target, action, fields from {events} where id > $1 and id <= $2 order by id limit $3", after, last, limit)
 }
 
 func (t *tx) AddEvent(ctx context.Context, e users.Event) error {
-	_, err := t.named(ctx, "add event", `insert into events (at, actor, credential, target, action, fields)
+	if t.d.BeforeEvent != "" && !t.logged {
+		if _, err := t.exec(ctx, "add event", t.d.BeforeEvent); err != nil {
+			return err
+		}
+		t.logged = true
+	}
+	_, err := t.named(ctx, "add event", `insert into {events} (at, actor, credential, target, action, fields)
 		values (:at, :actor, :credential, :target, :action, :fields)`,
 		eventRow{0, stamp(e.At), int64(e.Actor), string(e.Credential), int64(e.Target), e.Action, document[[]string]{e.Fields}})
 	return err

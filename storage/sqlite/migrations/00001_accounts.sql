@@ -1,4 +1,4 @@
-create table users (
+create table {users} (
 	id integer primary key autoincrement,
 	version integer not null,
 	uuid text not null unique,
@@ -14,8 +14,8 @@ create table users (
 	pending_email text not null,
 	is_email_verified integer,
 	password_hash text not null,
-	current_organization text references organizations on delete set null,
-	current_team integer references teams on delete set null,
+	current_organization text references {organizations} on delete set null,
+	current_team integer references {teams} on delete set null,
 	notification_settings text not null,
 	anonymize_data integer,
 	allow_impersonation integer,
@@ -35,10 +35,10 @@ create table users (
 	onboarding_skipped_reason text not null,
 	onboarding_skipped_organization text
 );
-create index users_current_organization on users (current_organization);
-create index users_current_team on users (current_team);
+create index {_}users_current_organization on {users} (current_organization);
+create index {_}users_current_team on {users} (current_team);
 
-create table organizations (
+create table {organizations} (
 	id text primary key,
 	name text not null,
 	slug text not null,
@@ -64,17 +64,17 @@ create table organizations (
 	sso_enforced_domains text not null
 );
 
-create table sso_domains (
-	organization_id text not null references organizations on delete cascade,
+create table {sso_domains} (
+	organization_id text not null references {organizations} on delete cascade,
 	domain text not null,
 	primary key (domain, organization_id)
 );
-create index sso_domains_organization on sso_domains (organization_id);
+create index {_}sso_domains_organization on {sso_domains} (organization_id);
 
-create table teams (
+create table {teams} (
 	id integer primary key autoincrement,
 	uuid text not null,
-	organization_id text not null references organizations on delete cascade,
+	organization_id text not null references {organizations} on delete cascade,
 	project_id integer not null,
 	api_token text not null,
 	name text not null,
@@ -85,50 +85,50 @@ create table teams (
 	timezone text not null,
 	access_control integer not null
 );
-create index teams_organization on teams (organization_id);
+create index {_}teams_organization on {teams} (organization_id);
 
-create table memberships (
-	user_id integer not null references users on delete cascade,
-	organization_id text not null references organizations on delete cascade,
+create table {memberships} (
+	user_id integer not null references {users} on delete cascade,
+	organization_id text not null references {organizations} on delete cascade,
 	level integer not null,
 	joined_at integer,
 	invited_by integer not null,
 	primary key (user_id, organization_id)
 );
-create index memberships_organization on memberships (organization_id);
+create index {_}memberships_organization on {memberships} (organization_id);
 
-create table invites (
+create table {invites} (
 	id text primary key,
-	organization_id text not null references organizations on delete cascade,
+	organization_id text not null references {organizations} on delete cascade,
 	target_email text not null,
 	target_folded text not null,
 	created_at integer
 );
-create index invites_target on invites (target_folded, created_at);
-create index invites_organization on invites (organization_id);
+create index {_}invites_target on {invites} (target_folded, created_at);
+create index {_}invites_organization on {invites} (organization_id);
 
-create table identities (
-	user_id integer not null references users on delete cascade,
+create table {identities} (
+	user_id integer not null references {users} on delete cascade,
 	provider text not null,
 	subject text not null,
 	login text not null,
 	created_at integer,
 	primary key (provider, subject)
 );
-create index identities_user on identities (user_id);
+create index {_}identities_user on {identities} (user_id);
 
-create table scenes (
+create table {scenes} (
 	id integer primary key autoincrement,
-	user_id integer not null references users on delete cascade,
-	team_id integer not null references teams on delete cascade,
+	user_id integer not null references {users} on delete cascade,
+	team_id integer not null references {teams} on delete cascade,
 	scene text not null,
 	dashboard_id integer not null,
 	unique (user_id, team_id, scene)
 );
-create index scenes_team on scenes (team_id);
-create index scenes_dashboard on scenes (dashboard_id);
+create index {_}scenes_team on {scenes} (team_id);
+create index {_}scenes_dashboard on {scenes} (dashboard_id);
 
-create table events (
+create table {events} (
 	id integer primary key autoincrement,
 	at integer,
 	actor integer not null,
@@ -138,10 +138,10 @@ create table events (
 	fields text not null
 );
 
-create table sessions (
+create table {sessions} (
 	id text primary key,
 	hash blob not null unique,
-	user_id integer not null references users on delete cascade,
+	user_id integer not null references {users} on delete cascade,
 	created_at integer,
 	expires_at integer,
 	last_activity integer,
@@ -149,12 +149,12 @@ create table sessions (
 	second_factor integer not null,
 	user_agent text not null
 );
-create index sessions_user on sessions (user_id);
-create index sessions_expiry on sessions (expires_at);
+create index {_}sessions_user on {sessions} (user_id);
+create index {_}sessions_expiry on {sessions} (expires_at);
 
-create table api_keys (
+create table {api_keys} (
 	id text primary key,
-	user_id integer not null references users on delete cascade,
+	user_id integer not null references {users} on delete cascade,
 	label text not null,
 	hash blob not null unique,
 	mask text not null,
@@ -166,23 +166,23 @@ create table api_keys (
 	last_rolled_at integer,
 	expires_at integer
 );
-create index api_keys_user on api_keys (user_id);
+create index {_}api_keys_user on {api_keys} (user_id);
 
-create table oauth_tokens (
+create table {oauth_tokens} (
 	hash blob primary key,
-	user_id integer not null references users on delete cascade,
+	user_id integer not null references {users} on delete cascade,
 	application text not null,
 	scopes text not null,
 	scoped_teams text not null,
 	created_at integer,
 	expires_at integer
 );
-create index oauth_tokens_user on oauth_tokens (user_id);
-create index oauth_tokens_expiry on oauth_tokens (expires_at);
+create index {_}oauth_tokens_user on {oauth_tokens} (user_id);
+create index {_}oauth_tokens_expiry on {oauth_tokens} (expires_at);
 
-create table attempts (
+create table {attempts} (
 	id text primary key,
 	times text not null,
 	expires_at integer
 );
-create index attempts_expiry on attempts (expires_at);
+create index {_}attempts_expiry on {attempts} (expires_at);

@@ -1,5 +1,5 @@
-create table autonomy_configs (
-	user_id integer primary key references users on delete cascade,
+create table {autonomy_configs} (
+	user_id integer primary key references {users} on delete cascade,
 	id text not null unique,
 	autostart_priority text not null,
 	created_at integer,

@@ -1,17 +1,17 @@
-create table tickets (
+create table {tickets} (
 	purpose text not null,
 	hash blob not null,
-	user_id integer references users on delete cascade,
+	user_id integer references {users} on delete cascade,
 	data blob,
 	created_at integer,
 	expires_at integer,
 	primary key (purpose, hash)
 );
-create index tickets_user on tickets (user_id, purpose);
-create index tickets_expiry on tickets (expires_at);
+create index {_}tickets_user on {tickets} (user_id, purpose);
+create index {_}tickets_expiry on {tickets} (expires_at);
 
-create table second_factors (
-	user_id integer primary key references users on delete cascade,
+create table {second_factors} (
+	user_id integer primary key references {users} on delete cascade,
 	secret blob not null,
 	last_step integer not null,
 	drift integer not null,
@@ -21,9 +21,9 @@ create table second_factors (
 	confirmed_at integer
 );
 
-create table passkeys (
+create table {passkeys} (
 	id text primary key,
-	user_id integer not null references users on delete cascade,
+	user_id integer not null references {users} on delete cascade,
 	credential_id blob not null unique,
 	user_handle blob not null,
 	name text not null,
@@ -32,4 +32,4 @@ create table passkeys (
 	created_at integer,
 	last_used_at integer
 );
-create index passkeys_user on passkeys (user_id);
+create index {_}passkeys_user on {passkeys} (user_id);

@@ -1,0 +1,125 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/hedgerow-dev/hedgerow/storage"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// runner runs a function in a transaction.
+type runner func(ctx context.Context, fn func(*tx) error) error
+
+// maxAttempts bounds how often a transaction runs that keeps losing races.
+const maxAttempts = 10
+
+// transactions runs fn in a transaction of its own on a handle, again if it lost
+// a race.
+func (r reader) transactions(write *sqlx.DB) runner {
+	writers := make(chan struct{}, 1)
+	return func(ctx context.Context, fn func(*tx) error) error {
+		if r.d.OneWriter {
+			select {
+			case writers <- struct{}{}:
+				defer func() { <-writers }()
+			case <-ctx.Done():
+				return r.wrap(ctx, "begin", ctx.Err())
+			}
+		}
+		for n := 1; ; n++ {
+			err := r.attempt(ctx, write, fn)
+			if err == nil || !r.d.Retry(err) {
+				return err
+			}
+			if n == maxAttempts {
+				return fmt.Errorf("%w: %d attempts: %w", users.ErrUnavailable, n, err)
+			}
+			if err := pause(ctx, n); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// pause waits for a random time, on average longer after each attempt, so that
+// those who met do not meet again.
+func pause(ctx context.Context, attempt int) error {
+	wait := time.NewTimer(rand.N(time.Duration(attempt) * 10 * time.Millisecond))
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-wait.C:
+		return nil
+	}
+}
+
+// attempt runs fn in a transaction once. The level is given, so that what a
+// database does by default cannot change what the locks protect.
+func (r reader) attempt(ctx context.Context, write *sqlx.DB, fn func(*tx) error) error {
+	t, err := write.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return r.wrap(ctx, "begin", err)
+	}
+	// After a commit this does nothing; after an error or a panic nobody is
+	// left to tell that a rollback failed.
+	defer func() { _ = t.Rollback() }()
+	if err := fn(r.inside(t)); err != nil {
+		return err
+	}
+	return r.wrap(ctx, "commit", t.Commit())
+}
+
+// inside is r in a transaction that may write.
+func (r reader) inside(t *sqlx.Tx) *tx {
+	r.q, r.db, r.lock = t, nil, r.d.ForUpdate
+	return &tx{reader: r}
+}
+
+// Tx is the store inside a transaction that the host has begun on the same
+// database, and ends. Its reads see what the transaction sees; each UpdateX is a
+// part of it that is kept or undone as a whole, and runs once: a lost race is
+// the host's to run again. It is used by one goroutine at a time, and closing it
+// does nothing.
+func (s *Store) Tx(host *sql.Tx) storage.Storage {
+	t := &sqlx.Tx{Tx: host, Mapper: s.mapper}
+	r := s.reader
+	r.q, r.db = t, nil
+	return &Store{reader: r, mapper: s.mapper, run: r.savepoints(t), close: func() error { return nil }}
+}
+
+// savepoints runs fn as a part of a transaction.
+func (r reader) savepoints(t *sqlx.Tx) runner {
+	return func(ctx context.Context, fn func(*tx) error) (err error) {
+		if _, err := t.ExecContext(ctx, "savepoint hedgerow"); err != nil {
+			return r.wrap(ctx, "begin", err)
+		}
+		kept := false
+		defer func() {
+			if kept {
+				return
+			}
+			// Also when ctx is over, or fn panicked.
+			_, failed := t.ExecContext(context.WithoutCancel(ctx), "rollback to savepoint hedgerow")
+			if failed != nil {
+				// The host must not commit half of it.
+				err = errors.Join(err, r.wrap(ctx, "roll back", failed), t.Rollback())
+			}
+		}()
+		if err := fn(r.inside(t)); err != nil {
+			return err
+		}
+		if _, err := t.ExecContext(ctx, "release savepoint hedgerow"); err != nil {
+			return r.wrap(ctx, "commit", err)
+		}
+		kept = true
+		return nil
+	}
+}

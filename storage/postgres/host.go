@@ -1,0 +1,99 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/jmoiron/sqlx"
+
+	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
+)
+
+// Config says where the tables in the host's database are.
+type Config struct {
+	// Schema has to exist. Empty means the first of the search path, which has to
+	// be the same for each connection.
+	Schema string
+	// TablePrefix begins the name of every table and index: at most 20 of a-z, 0-9
+	// and _, and no digit first. Empty means none.
+	TablePrefix string
+}
+
+func (c Config) names() (sqlstore.Names, error) {
+	names := sqlstore.Names{Schema: c.Schema, Prefix: c.TablePrefix}
+	if err := names.Check(); err != nil {
+		return names, fmt.Errorf("postgres: %w", err)
+	}
+	return names, nil
+}
+
+// New keeps accounts in the host's own database. db is a handle by
+// github.com/jackc/pgx/v5/stdlib, also one that something wraps; New refuses one
+// that cannot be used. It does not migrate: Migrate has to have run. Nobody but
+// the host closes db, not even Close.
+func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
+	names, err := c.names()
+	if err != nil {
+		return nil, err
+	}
+	x := sqlx.NewDb(db, "pgx")
+	if err := checkHandle(ctx, x); err != nil {
+		return nil, fmt.Errorf("postgres: the database handle: %w", err)
+	}
+	p, err := provider(ctx, x, names)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	more, err := pending(ctx, x, p, names)
+	if err == nil && more {
+		err = sqlstore.ErrPending
+	}
+	if err == nil {
+		err = sqlstore.RefuseNewer(ctx, p)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	return &Store{sqlstore.New(x, x, names, dialect(), func() error { return nil })}, nil
+}
+
+// checkHandle refuses what only a host's handle can be.
+func checkHandle(ctx context.Context, db *sqlx.DB) (err error) {
+	conn, err := db.Connx(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	// Whoever wraps the driver passes its errors and lists on, or is refused.
+	var e *pgconn.PgError
+	if _, err := conn.ExecContext(ctx, "select 1 / 0"); !errors.As(err, &e) {
+		return fmt.Errorf("its driver is not github.com/jackc/pgx/v5/stdlib: %w", err)
+	}
+	var found bool
+	if err := conn.GetContext(ctx, &found, "select cast(1 as bigint) = any($1)", []int64{1}); err != nil {
+		return fmt.Errorf("its driver does not take lists: %w", err)
+	}
+	err = conn.Raw(func(driver any) error {
+		if c, ok := driver.(*stdlib.Conn); ok {
+			return checkMode(c.Conn().Config())
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return check(ctx, conn)
+}
+
+// checkMode refuses the protocol that puts values into the text of statements.
+func checkMode(config *pgx.ConnConfig) error {
+	if config.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
+		return errors.New("default_query_exec_mode=simple_protocol is not safe; behind a pooler use exec")
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+// Package postgres keeps accounts in a PostgreSQL database, which any number of
+// processes may share.
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/jmoiron/sqlx"
+
+	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
+)
+
+// Store implements storage.Storage on a PostgreSQL database.
+type Store struct{ *sqlstore.Store }
+
+const (
+	// connections bounds those that a store opened by Open uses at once: several
+	// processes then fit into the 100 that a server allows by default.
+	connections = 16
+	// connectTimeout is that of a DSN without connect_timeout, for each host.
+	connectTimeout = 5 * time.Second
+)
+
+// Open connects to the database of a DSN, a URL such as
+// "postgres://user:password@host/database" or a list such as "host=… dbname=…",
+// and brings its tables up to date. Several processes may do so at once. With
+// several hosts and target_session_attrs=read-write it finds the one that takes
+// writes, also after a failover. It uses at most 16 connections. The caller
+// closes the store.
+func Open(ctx context.Context, dsn string) (*Store, error) {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", withoutDSN(err))
+	}
+	if err := checkMode(config); err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	db := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	if err := prepare(ctx, db); err != nil {
+		return nil, errors.Join(fmt.Errorf("postgres: open: %w", err), db.Close())
+	}
+	return &Store{sqlstore.New(db, db, sqlstore.Names{}, dialect(), db.Close)}, nil
+}
+
+// withoutDSN leaves the text of the DSN out, which may hold a password.
+func withoutDSN(err error) error {
+	var e *pgconn.ParseConfigError
+	if errors.As(err, &e) {
+		return errors.New("the DSN cannot be parsed; it is like postgres://user:password@host:5432/database")
+	}
+	return err
+}
+
+func prepare(ctx context.Context, db *sqlx.DB) error {
+	if err := check(ctx, db); err != nil {
+		return err
+	}
+	return migrate(ctx, db, sqlstore.Names{})
+}
+
+// minVersion is the oldest server that its makers still mend.
+const minVersion = 15_00_00
+
+// check refuses a server that cannot be used.
+func check(ctx context.Context, q sqlx.QueryerContext) error {
+	var version int
+	if err := sqlx.GetContext(ctx, q, &version, "select cast(current_setting('server_version_num') as int)"); err != nil {
+		return err
+	}
+	if version < minVersion {
+		return fmt.Errorf("PostgreSQL %d is too old; use 15 or later", version/10000)
+	}
+	var encoding, readOnly string
+	err := q.QueryRowxContext(ctx, "select current_setting('server_encoding'), current_setting('transaction_read_only')").Scan(&encoding, &readOnly)
+	switch {
+	case err != nil:
+		return err
+	case encoding != "UTF8":
+		return fmt.Errorf("the database has the encoding %s; create one with encoding UTF8", encoding)
+	case readOnly == "on":
+		return errors.New("the server takes no writes; name all hosts, with target_session_attrs=read-write, or a user who may write")
+	}
+	return nil
+}
+
+// Codes of PostgreSQL, appendix A of its manual.
+const (
+	uniqueViolation      = "23505"
+	foreignKeyViolation  = "23503"
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+	badCharacter         = "22021"
+	readOnlyTransaction  = "25006" // a standby, after a failover
+	lockNotAvailable     = "55P03"
+	queryCanceled        = "57014" // statement_timeout
+
+	// Classes of codes.
+	connectionException   = "08"
+	insufficientResources = "53"
+	operatorIntervention  = "57P" // shutting down, or starting
+	systemError           = "58"
+)
+
+// Who adds an event first locks the last number given out, which is below its
+// own. Who reads goes up to the last number given out before it looked, and up to
+// the lowest that is locked: whatever has a number up to there, and is not seen,
+// was given up. A lock has 31 bits of a number, which is enough as long as fewer
+// events are written while one transaction lasts.
+const (
+	lockLastEvent = `select pg_advisory_xact_lock_shared(cast(cast('{events}' as regclass) as oid)::int,
+		(select cast(last_value & 2147483647 as int) from {events}_id_seq))`
+	lastEvent   = `select last_value from {events}_id_seq`
+	lockedEvent = `select min(s.last_value - ((s.last_value - cast(l.objid as bigint)) & 2147483647)) from pg_locks l, {events}_id_seq s
+		where l.locktype = 'advisory' and l.objsubid = 2 and l.pid <> pg_backend_pid()
+		and l.classid = cast(cast('{events}' as regclass) as oid)
+		and l.database = (select oid from pg_database where datname = current_database())`
+)
+
+func dialect() sqlstore.Dialect {
+	return sqlstore.Dialect{
+		ForUpdate:   " for update",
+		LockKey:     "select pg_advisory_xact_lock(hashtextextended($1, 0))",
+		BeforeEvent: lockLastEvent,
+		EventBounds: []string{lastEvent, lockedEvent},
+		In:          func(column, placeholder string) string { return column + " = any(" + placeholder + ")" },
+		List:        func(values any) (any, error) { return values, nil },
+		Unique: func(err error) (email, ok bool) {
+			var e *pgconn.PgError
+			if !errors.As(err, &e) || e.Code != uniqueViolation {
+				return false, false
+			}
+			return strings.HasSuffix(e.ConstraintName, "users_email_folded_key"), true
+		},
+		ForeignKey:  func(err error) bool { return code(err) == foreignKeyViolation },
+		Retry:       func(err error) bool { c := code(err); return c == serializationFailure || c == deadlockDetected },
+		Text:        func(err error) bool { return code(err) == badCharacter },
+		Unavailable: unavailable,
+	}
+}
+
+// unavailable reports a server that cannot be reached or cannot work now.
+func unavailable(err error) bool {
+	switch c := code(err); c {
+	case "":
+	case readOnlyTransaction, lockNotAvailable, queryCanceled:
+		return true
+	default:
+		return strings.HasPrefix(c, connectionException) || strings.HasPrefix(c, insufficientResources) ||
+			strings.HasPrefix(c, operatorIntervention) || strings.HasPrefix(c, systemError)
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, pgconn.ErrConnClosed) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// code is the SQLSTATE that the server sent, "" for other errors.
+func code(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}

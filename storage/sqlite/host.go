@@ -1,0 +1,146 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/jmoiron/sqlx"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
+)
+
+// Config says how the tables in the host's database are called.
+type Config struct {
+	// TablePrefix begins the name of every table and index: at most 20 of a-z, 0-9
+	// and _, and no digit first. Empty means none.
+	TablePrefix string
+}
+
+func (c Config) names() (sqlstore.Names, error) {
+	names := sqlstore.Names{Prefix: c.TablePrefix}
+	if err := names.Check(); err != nil {
+		return names, fmt.Errorf("sqlite: %w", err)
+	}
+	return names, nil
+}
+
+// HostSettings are the parameters of a DSN with which a host opens the handle
+// that it gives to New, as in
+//
+//	sql.Open("sqlite", "file:"+path+"?"+sqlite.HostSettings)
+const HostSettings = writeSettings
+
+// New keeps accounts in the host's own database. db is a handle on a file by
+// modernc.org/sqlite with the HostSettings; New refuses one without what they
+// are for, though it cannot see what synchronous loses. It does not migrate:
+// Migrate has to have run. Nobody but the host closes db, not even Close.
+func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
+	names, err := c.names()
+	if err != nil {
+		return nil, err
+	}
+	x := sqlx.NewDb(db, "sqlite")
+	if err := checkHandle(ctx, x); err != nil {
+		return nil, fmt.Errorf("sqlite: the database handle: %w", err)
+	}
+	p, err := provider(x, names)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	more, err := pending(ctx, x, p, names)
+	if err == nil && more {
+		err = sqlstore.ErrPending
+	}
+	if err == nil {
+		err = sqlstore.RefuseNewer(ctx, p)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", explain(err))
+	}
+	return &Store{Store: sqlstore.New(x, x, names, dialect(), func() error { return nil }), write: x}, nil
+}
+
+// checkHandle looks at two connections where it can, because a PRAGMA that the
+// host ran has reached one only.
+func checkHandle(ctx context.Context, db *sqlx.DB) error {
+	if db.Stats().MaxOpenConnections == 1 {
+		return checkConnections(ctx, db, 1)
+	}
+	return checkConnections(ctx, db, 2)
+}
+
+// checkConnections looks at n connections, each while it holds those before.
+func checkConnections(ctx context.Context, db *sqlx.DB, n int) (err error) {
+	if n == 0 {
+		return nil
+	}
+	conn, err := db.Connx(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if err := checkConnection(ctx, conn); err != nil {
+		return err
+	}
+	return checkConnections(ctx, db, n-1)
+}
+
+func checkConnection(ctx context.Context, conn *sqlx.Conn) error {
+	var e *sqlite.Error
+	if _, err := conn.ExecContext(ctx, "select nothing"); !errors.As(err, &e) {
+		return fmt.Errorf("its driver is not modernc.org/sqlite: %w", err)
+	}
+	var s struct {
+		Version     string
+		File        string
+		ForeignKeys bool   `db:"foreign_keys"`
+		Journal     string `db:"journal"`
+		BusyTimeout int    `db:"busy_timeout"`
+	}
+	err := conn.GetContext(ctx, &s, `select sqlite_version() as version, (select file from pragma_database_list where name = 'main') as file,
+		(select foreign_keys from pragma_foreign_keys) as foreign_keys, (select journal_mode from pragma_journal_mode) as journal,
+		(select timeout from pragma_busy_timeout) as busy_timeout`)
+	switch {
+	case err != nil:
+		return err
+	case !soundVersion(s.Version):
+		return errUnsound(s.Version)
+	case s.File == "":
+		return errors.New("each of its connections has a database of its own in memory; open a file")
+	case !s.ForeignKeys:
+		return errors.New("references are not enforced; open it with _foreign_keys=1")
+	case s.Journal != "wal":
+		return errors.New("readers and writers keep each other out; open it with _journal_mode=WAL")
+	case s.BusyTimeout == 0:
+		return errors.New("a connection does not wait for its turn; open it with _busy_timeout=5000")
+	}
+	return checkImmediate(ctx, conn, s.File)
+}
+
+// checkImmediate refuses a handle whose transactions take the right to write
+// only when they need it: two that have read before would then refuse each other.
+// While such a transaction runs, somebody else can begin one that writes.
+func checkImmediate(ctx context.Context, conn *sqlx.Conn, path string) (err error) {
+	tx, err := conn.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tx.Rollback()) }()
+	other, err := open(path, probeSettings+"&_txlock=immediate", 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, other.Close()) }()
+	switch err := lock(ctx, other); {
+	case err == nil:
+		return errors.New("its transactions do not begin as writers; open it with _txlock=immediate")
+	case code(err)&0xff == sqlite3.SQLITE_BUSY:
+		return nil
+	default:
+		return err
+	}
+}
