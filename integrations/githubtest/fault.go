@@ -2,7 +2,6 @@ package githubtest
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -110,8 +109,8 @@ type Fault struct {
 	ResetIn *int `json:"reset_in,omitempty"`
 }
 
-// UnmarshalJSON refuses unknown members and faults that do not make sense. The
-// error names the member.
+// UnmarshalJSON refuses unknown members and faults that do not make sense, by an
+// *Invalid.
 func (f *Fault) UnmarshalJSON(data []byte) error {
 	var read Fault
 	err := readObject("", data, map[string]reader{
@@ -130,19 +129,19 @@ func (f *Fault) UnmarshalJSON(data []byte) error {
 
 func (f Fault) check() error {
 	if !slices.Contains(answering, f.Kind) && !slices.Contains(altering, f.Kind) {
-		return fmt.Errorf("fault: %q is none of %s", f.Kind, strings.Join(slices.Concat(answering, altering), ", "))
+		return invalid("/fault", "%q is none of %s", f.Kind, strings.Join(slices.Concat(answering, altering), ", "))
 	}
 	if f.Times < 0 {
-		return errors.New("times: negative")
+		return invalid("/times", "negative")
 	}
 	if f.Status != 0 && (f.Status < 200 || f.Status > 599) || f.Status == 0 && f.Kind == Status {
-		return fmt.Errorf("status: want 200 to 599, got %d", f.Status)
+		return invalid("/status", "want 200 to 599, got %d", f.Status)
 	}
 	if f.Kind == JSON && f.Body == nil {
-		return fmt.Errorf("body: needed for fault %q", JSON)
+		return invalid("/body", "needed for fault %q", JSON)
 	}
 	if f.Body != nil && !json.Valid(f.Body) {
-		return errors.New("body: not JSON")
+		return invalid("/body", "not JSON")
 	}
 	return nil
 }
@@ -154,8 +153,8 @@ type armed struct {
 	left    int // calls, if Times is not 0
 }
 
-// AddFault puts a fault in place. It replaces one on the same route. The error
-// names the member that is wrong.
+// AddFault puts a fault in place. It replaces one on the same route. The error is
+// an *Invalid.
 func (s *Server) AddFault(f Fault) error {
 	if err := f.check(); err != nil {
 		return err
@@ -173,7 +172,7 @@ func (s *Server) AddFault(f Fault) error {
 }
 
 // RemoveFault removes the fault on a route, if there is one, as it was added: a
-// pattern does not remove faults on concrete paths.
+// pattern does not remove faults on concrete paths. The error is an *Invalid.
 func (s *Server) RemoveFault(route string) error {
 	p, err := s.known(route)
 	if err != nil {

@@ -150,13 +150,13 @@ func TestFaultRoutes(t *testing.T) {
 		`{"route":"GET /installations","fault":"html_200"}`:                 "no such route",
 		`{"route":"/user","fault":"html_200"}`:                              "want a method and a path",
 		`{"route":"GET /user?x=1","fault":"html_200"}`:                      "want a method and a path",
-		`{"route":"GET /user","fault":"explode"}`:                           `fault: "explode" is none of`,
-		`{"route":"GET /user","fault":"status"}`:                            "status: want",
-		`{"route":"GET /user","fault":"status","status":42}`:                "status: want",
-		`{"route":"GET /user","fault":"json"}`:                              "body: needed",
-		`{"route":"GET /user","fault":"html_200","times":-1}`:               "times: negative",
-		`{"route":"GET /user","fault":"html_200","after":1}`:                "after: unknown member",
-		`{"route":"GET /user","fault":"rate_limit_429","retry_after":"60"}`: "retry_after: want int",
+		`{"route":"GET /user","fault":"explode"}`:                           `/fault: "explode" is none of`,
+		`{"route":"GET /user","fault":"status"}`:                            "/status: want",
+		`{"route":"GET /user","fault":"status","status":42}`:                "/status: want",
+		`{"route":"GET /user","fault":"json"}`:                              "/body: needed",
+		`{"route":"GET /user","fault":"html_200","times":-1}`:               "/times: negative",
+		`{"route":"GET /user","fault":"html_200","after":1}`:                "/after: unknown member",
+		`{"route":"GET /user","fault":"rate_limit_429","retry_after":"60"}`: "/retry_after: want int",
 	} {
 		var f githubtest.Fault
 		err := json.Unmarshal([]byte(text), &f)

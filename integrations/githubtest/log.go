@@ -2,7 +2,6 @@ package githubtest
 
 import (
 	"encoding/json"
-	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
@@ -78,7 +77,7 @@ func (s *Server) known(text string) (pattern, error) {
 			return p, nil
 		}
 	}
-	return pattern{}, fmt.Errorf("route %q: there is no such route", text)
+	return pattern{}, invalid("/route", "%q: there is no such route", text)
 }
 
 // parseBody reads JSON or a form by its content type. What cannot be read is nil.

@@ -1,7 +1,6 @@
 package githubtest
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -17,7 +16,7 @@ type pattern struct {
 func parsePattern(text string) (pattern, error) {
 	method, path, ok := strings.Cut(text, " ")
 	if !ok || method == "" || method != strings.ToUpper(method) || !strings.HasPrefix(path, "/") || strings.ContainsAny(path, " ?#") {
-		return pattern{}, fmt.Errorf(`route %q: want a method and a path without query, as in "GET /user"`, text)
+		return pattern{}, invalid("/route", `%q: want a method and a path without query, as in "GET /user"`, text)
 	}
 	return pattern{method, strings.Split(path[1:], "/")}, nil
 }

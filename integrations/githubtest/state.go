@@ -145,41 +145,41 @@ func cloneMap[V any](m map[string]V) map[string]V {
 	return maps.Clone(m)
 }
 
-// check refuses a state that could not be meant. The error names the path.
+// check refuses a state that could not be meant, by an *Invalid.
 func (s State) check() error {
 	for _, login := range slices.Sorted(maps.Keys(s.Users)) {
 		for n, id := range s.Users[login].Installations {
 			if !isID(id) {
-				return fmt.Errorf("users.%s.installations[%d]: %q is not an installation id", login, n, id)
+				return invalid(below("/users", login)+fmt.Sprintf("/installations/%d", n), "%q is not an installation id", id)
 			}
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.Installations)) {
 		if !isID(id) {
-			return fmt.Errorf("installations.%s: not an installation id", id)
+			return invalid(below("/installations", id), "not an installation id")
 		}
 		if s.Installations[id].Repositories.Count < 0 {
-			return fmt.Errorf("installations.%s.repositories: negative", id)
+			return invalid(below("/installations", id)+"/repositories", "negative")
 		}
 		for n, raw := range s.Installations[id].Repositories.List {
 			if !json.Valid(raw) {
-				return fmt.Errorf("installations.%s.repositories[%d]: not JSON", id, n)
+				return invalid(below("/installations", id)+fmt.Sprintf("/repositories/%d", n), "not JSON")
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Branches)) {
 		if owner, repository, ok := strings.Cut(name, "/"); !ok || owner == "" || repository == "" {
-			return fmt.Errorf(`branches.%s: want "owner/name"`, name)
+			return invalid(below("/branches", name), `want "owner/name"`)
 		}
 	}
 	for _, code := range slices.Sorted(maps.Keys(s.Codes)) {
 		if _, ok := s.Users[s.Codes[code].User]; !ok {
-			return fmt.Errorf("codes.%s.user: no user %q", code, s.Codes[code].User)
+			return invalid(below("/codes", code)+"/user", "no user %q", s.Codes[code].User)
 		}
 	}
 	if login := s.Visitor.User; login != "" {
 		if _, ok := s.Users[login]; !ok {
-			return fmt.Errorf("visitor.user: no user %q", login)
+			return invalid("/visitor/user", "no user %q", login)
 		}
 	}
 	return nil

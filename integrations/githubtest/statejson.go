@@ -6,12 +6,38 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
+
+// Invalid says what is wrong with a state or a fault.
+type Invalid struct {
+	// Path of the member as a JSON pointer (RFC 6901), such as
+	// "/users/octocat/id"; "" is the whole.
+	Path   string
+	Reason string
+}
+
+// Error returns path and reason.
+func (i *Invalid) Error() string {
+	if i.Path == "" {
+		return i.Reason
+	}
+	return i.Path + ": " + i.Reason
+}
+
+func invalid(path, format string, args ...any) error {
+	return &Invalid{path, fmt.Sprintf(format, args...)}
+}
+
+// below is the path of a member of the object at a path.
+func below(path, name string) string {
+	return path + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
 
 // UnmarshalJSON merges the object into s: members that are present replace what
 // was there, objects within objects are merged in turn, lists are replaced, and
 // "app": null removes the App. An unknown member, one given twice or one of the
-// wrong type is an error that names its path, and s keeps its value.
+// wrong type is an *Invalid, and s keeps its value.
 func (s *State) UnmarshalJSON(data []byte) error {
 	merged := s.clone()
 	err := readObject("", data, map[string]reader{
@@ -119,9 +145,9 @@ func value[T any](field *T) reader {
 		if err := json.Unmarshal(raw, &read); err != nil {
 			var wrong *json.UnmarshalTypeError
 			if errors.As(err, &wrong) {
-				return fmt.Errorf("%s: want %s, got %s", path, wrong.Type, wrong.Value)
+				return invalid(path, "want %s, got %s", wrong.Type, wrong.Value)
 			}
-			return fmt.Errorf("%s: %w", path, err)
+			return invalid(path, "%v", err)
 		}
 		*field = read
 		return nil
@@ -147,7 +173,7 @@ func readObject(path string, raw []byte, members map[string]reader) error {
 	return eachMember(path, raw, func(name, path string, raw []byte) error {
 		read, ok := members[name]
 		if !ok {
-			return fmt.Errorf("%s: unknown member", path)
+			return invalid(path, "unknown member")
 		}
 		return read(path, raw)
 	})
@@ -158,45 +184,35 @@ func readObject(path string, raw []byte, members map[string]reader) error {
 func eachMember(path string, raw []byte, f func(name, path string, raw []byte) error) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return fmt.Errorf("%s: want an object", orRoot(path))
+		return invalid(path, "want an object")
 	}
 	seen := map[string]bool{}
 	for d.More() {
 		token, err := d.Token()
 		if err != nil {
-			return fmt.Errorf("%s: %w", orRoot(path), err)
+			return invalid(path, "%v", err)
 		}
 		name, _ := token.(string) // the decoder lets nothing else stand here
-		inner := name
-		if path != "" {
-			inner = path + "." + name
-		}
+		inner := below(path, name)
 		if seen[name] {
-			return fmt.Errorf("%s: given twice", inner)
+			return invalid(inner, "given twice")
 		}
 		seen[name] = true
 		var member json.RawMessage
 		if err := d.Decode(&member); err != nil {
-			return fmt.Errorf("%s: %w", inner, err)
+			return invalid(inner, "%v", err)
 		}
 		if err := f(name, inner, member); err != nil {
 			return err
 		}
 	}
 	if _, err := d.Token(); err != nil {
-		return fmt.Errorf("%s: %w", orRoot(path), err)
+		return invalid(path, "%v", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: text after the object", orRoot(path))
+		return invalid(path, "text after the object")
 	}
 	return nil
-}
-
-func orRoot(path string) string {
-	if path == "" {
-		return "state"
-	}
-	return path
 }
 
 func isNull(raw []byte) bool { return bytes.Equal(bytes.TrimSpace(raw), []byte("null")) }
