@@ -29,7 +29,8 @@ var may = map[string][]string{
 	"storage/postgres":              {"users", "storage", "storage/internal/sqlstore"},
 	"storage/postgres/postgrestest": nil,
 	"httpapi":                       {"users", "auth", "autonomy", "integrations", "storage"},
-	"httpapi/httpapitest":           {"users", "auth", "autonomy", "integrations", "storage", "storage/memory", "httpapi"},
+	"httpapi/httpapitest": {"users", "auth", "autonomy", "integrations", "storage", "storage/memory", "httpapi",
+		"integrations/github", "integrations/githubtest"},
 }
 
 // only says where a library may be imported, by the beginning of its path.
@@ -59,7 +60,7 @@ var only = map[string][]string{
 	"github.com/google/uuid": {"users", "auth", "auth/passkey", "autonomy", "integrations", "storage/memory", "storage/internal/sqlstore", "storage/storagetest", "httpapi",
 		"httpapi/httpapitest", "integrations/githubtest"},
 	"github.com/hedgerow-dev/hedgerow/storage/storagetest":           {},
-	"github.com/hedgerow-dev/hedgerow/integrations/githubtest":       {},
+	"github.com/hedgerow-dev/hedgerow/integrations/githubtest":       {"httpapi/httpapitest"},
 	"github.com/hedgerow-dev/hedgerow/storage/postgres/postgrestest": {},
 }
 

@@ -1,6 +1,6 @@
 // Command standin serves the users API for tests of clients in any language: in
-// memory, with a clock that moves only when told, captured mail, and control
-// endpoints under /_standin/ that set up what a test needs.
+// memory, with a clock that moves only when told, captured mail, a GitHub of
+// its own, and control endpoints under /_standin/ that set up what a test needs.
 package main
 
 import (
@@ -53,29 +53,39 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewTextHandler(stderr, nil))
-	base := baseURL(l.Addr())
-	standin, err := httpapitest.NewStandin(httpapitest.Config{PublicURL: base, AllowRemote: *remote, Logger: logger})
+	hub, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return errors.Join(err, l.Close())
+		return errors.Join(fmt.Errorf("listen for GitHub: %w", err), l.Close())
 	}
-	server := &http.Server{
-		Handler: standin, ReadHeaderTimeout: requestTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
-		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	logger := slog.New(slog.NewTextHandler(stderr, nil))
+	base, hubBase := baseURL(l.Addr()), baseURL(hub.Addr())
+	standin, err := httpapitest.NewStandin(httpapitest.Config{PublicURL: base, GitHubURL: hubBase, AllowRemote: *remote, Logger: logger})
+	if err == nil {
+		_, err = fmt.Fprintf(stdout, "The stand-in is at %s\nIts GitHub is at %s\n", base, hubBase)
 	}
-	if _, err := fmt.Fprintf(stdout, "The stand-in is at %s\n", base); err != nil {
-		return errors.Join(err, l.Close())
+	if err != nil {
+		return errors.Join(err, l.Close(), hub.Close())
 	}
-	failed := make(chan error, 1)
+	server, hubServer := newServer(standin, logger), newServer(standin.GitHub(), logger)
+	failed := make(chan error, 2)
 	go func() { failed <- server.Serve(l) }()
+	go func() { failed <- hubServer.Serve(hub) }()
 	select {
 	case err := <-failed:
-		return err
+		return errors.Join(err, server.Close(), hubServer.Close())
 	case <-ctx.Done():
 	}
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	return errors.Join(server.Shutdown(stopping), standin.Flush(stopping))
+	// Nobody must wait for a GitHub that does not answer.
+	return errors.Join(hubServer.Close(), server.Shutdown(stopping), standin.Flush(stopping))
+}
+
+func newServer(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: requestTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
 }
 
 // listen opens the address, which must be the loopback one unless remote. A name

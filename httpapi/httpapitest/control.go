@@ -42,7 +42,7 @@ func (s *Standin) controls() *http.ServeMux {
 		{http.MethodPost, "clock", advanceClock},
 		{http.MethodGet, "mail", listMail},
 		{http.MethodDelete, "mail", clearMail},
-	}, accountControls(), factorControls())
+	}, accountControls(), factorControls(), s.gitHubControls())
 	mux, byPath := http.NewServeMux(), map[string]map[string]control{}
 	for _, c := range table {
 		methods, ok := byPath[c.path]

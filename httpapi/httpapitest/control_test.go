@@ -127,7 +127,7 @@ func TestControlRefusesWebPages(t *testing.T) {
 			_ = want[any](t, c.status, call.method, s.URL+"/_standin/"+call.path, call.body, c.headers...)
 		}
 	}
-	open, err := httpapitest.NewStandin(httpapitest.Config{PublicURL: "http://tests.example", AllowRemote: true})
+	open, err := httpapitest.NewStandin(httpapitest.Config{PublicURL: "http://tests.example", GitHubURL: "http://127.0.0.1:1", AllowRemote: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestSessions(t *testing.T) {
 // if a goroutine is left over.
 func TestReplaceUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := httpapitest.NewStandin(httpapitest.Config{PublicURL: "http://127.0.0.1"})
+		s, err := httpapitest.NewStandin(httpapitest.Config{PublicURL: "http://127.0.0.1", GitHubURL: "http://127.0.0.1:1"})
 		if err != nil {
 			t.Fatal(err)
 		}

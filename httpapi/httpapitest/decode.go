@@ -31,6 +31,15 @@ func (r *Refusal) Error() string {
 
 func refuse(at jsontext.Pointer, reason string) error { return &Refusal{string(at), reason} }
 
+// within moves a Refusal below a path.
+func within(at jsontext.Pointer, err error) error {
+	var refused *Refusal
+	if errors.As(err, &refused) {
+		return refuse(at+jsontext.Pointer(refused.Path), refused.Reason)
+	}
+	return err
+}
+
 // refusedAt turns what a service refuses into a Refusal of the member of the
 // object at a path. Any other error stays one of ours.
 func refusedAt(at jsontext.Pointer, err error) error {
@@ -51,7 +60,11 @@ func refusedAt(at jsontext.Pointer, err error) error {
 // decode reads one JSON value strictly: unknown members, members that occur
 // twice, wrong types and null where it means nothing are a Refusal.
 func decode(text []byte, v any) error {
-	err := json.Unmarshal(text, v, json.RejectUnknownMembers(true), json.WithUnmarshalers(json.UnmarshalFromFunc(refuseNull)))
+	return refusedJSON(json.Unmarshal(text, v, json.RejectUnknownMembers(true), json.WithUnmarshalers(json.UnmarshalFromFunc(refuseNull))))
+}
+
+// refusedJSON turns what the decoder refuses into a Refusal.
+func refusedJSON(err error) error {
 	var wrong *json.SemanticError
 	var malformed *jsontext.SyntacticError
 	switch {
@@ -158,6 +171,16 @@ func (o *object[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 func (o object[T]) each(at jsontext.Pointer, fn func(n int, at jsontext.Pointer, name string, v T) error) error {
 	for n, e := range o {
 		if err := fn(n, at.AppendToken(e.name), e.name, e.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each calls fn for the elements of a list, with the path of each.
+func each[T any](at jsontext.Pointer, list []T, fn func(n int, at jsontext.Pointer, v T) error) error {
+	for n, v := range list {
+		if err := fn(n, element(at, n), v); err != nil {
 			return err
 		}
 	}

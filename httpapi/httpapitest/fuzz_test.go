@@ -16,7 +16,7 @@ func FuzzWorld(f *testing.F) {
 	for _, c := range badWorlds {
 		f.Add(c.world)
 	}
-	s, err := httpapitest.NewStandin(httpapitest.Config{PublicURL: "http://127.0.0.1"})
+	s, err := httpapitest.NewStandin(httpapitest.Config{PublicURL: "http://127.0.0.1", GitHubURL: "http://127.0.0.1:1"})
 	if err != nil {
 		f.Fatal(err)
 	}

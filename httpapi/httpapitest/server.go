@@ -9,6 +9,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/integrations/githubtest"
 	"github.com/hedgerow-dev/hedgerow/storage"
 )
 
@@ -23,8 +24,9 @@ type TB interface {
 // address. Its methods end the test when they fail; as those of a testing.T that
 // do, they are for the goroutine of the test.
 type Server struct {
-	// URL of the server, without a trailing slash.
-	URL string
+	// URL of the server, and GitHubURL of the fake GitHub, without a trailing
+	// slash.
+	URL, GitHubURL string
 
 	t       TB
 	standin *Standin
@@ -35,15 +37,22 @@ type Server struct {
 func New(t TB, world string) *Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
-	s := &Server{URL: "http://" + server.Listener.Addr().String(), t: t}
+	hub := httptest.NewUnstartedServer(nil)
+	s := &Server{URL: "http://" + server.Listener.Addr().String(), GitHubURL: "http://" + hub.Listener.Addr().String(), t: t}
 	var err error
-	if s.standin, err = NewStandin(Config{PublicURL: s.URL}); err != nil {
+	if s.standin, err = NewStandin(Config{PublicURL: s.URL, GitHubURL: s.GitHubURL}); err != nil {
 		server.Close()
+		hub.Close()
 		t.Fatalf("httpapitest.New: %v", err)
 	}
-	server.Config.Handler = s.standin
+	server.Config.Handler, hub.Config.Handler = s.standin, s.standin.GitHub()
 	server.Start()
+	hub.Start()
 	t.Cleanup(func() {
+		// Nobody must wait for a GitHub that does not answer.
+		if err := hub.Config.Close(); err != nil {
+			t.Fatalf("close GitHub: %v", err)
+		}
 		server.Close()
 		if err := s.standin.Flush(context.Background()); err != nil {
 			t.Fatalf("flush the stand-in: %v", err)
@@ -91,6 +100,10 @@ func (s *Server) Mail() *Mailbox {
 	}
 	return current.mail
 }
+
+// GitHub returns the fake GitHub of the current world. An App that is changed
+// there, and not by PATCH /_standin/github, is not changed for the API.
+func (s *Server) GitHub() *githubtest.Server { return s.standin.current.Load().github }
 
 // Login returns a client with a new session of this user of the world, as if a
 // second factor had been passed. It follows the API's changes of the cookie

@@ -2,11 +2,13 @@ package httpapitest
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/google/uuid"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/integrations/githubtest"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -22,12 +24,15 @@ type spec struct {
 	Options options `json:"options"`
 	accountsSpec
 	autonomySpec
+	integrationsSpec
+	gitHubSpec
 }
 
 type options struct {
 	IdentityChange    member[auth.IdentityChange] `json:"identity_change"`
 	LoginFailureLimit member[int]                 `json:"login_failure_limit"`
 	PublicURL         member[string]              `json:"public_url"`
+	UninstallLast     member[bool]                `json:"uninstall_on_last_reference"`
 }
 
 // IDs says what the names of a world stand for, by name. Its JSON form is the
@@ -91,6 +96,9 @@ func ParseWorld(text []byte) (*World, error) {
 	if limit := w.spec.Options.LoginFailureLimit; limit.set && limit.value < 1 {
 		return nil, refuse("/options/login_failure_limit", "a positive number belongs here")
 	}
+	if _, err := w.spec.state(); err != nil {
+		return nil, err
+	}
 	return w, nil
 }
 
@@ -104,6 +112,7 @@ func (w *World) Configure(c *httpapi.Config) {
 	o.IdentityChange.assign(&c.Auth.IdentityChange)
 	o.LoginFailureLimit.assign(&c.Auth.LoginFailures)
 	o.PublicURL.assign(&c.PublicURL)
+	o.UninstallLast.assign(&c.GitHub.UninstallLast)
 }
 
 // Load stores the world in an empty store, on which api was made, and returns
@@ -113,9 +122,11 @@ func (w *World) Configure(c *httpapi.Config) {
 // as it was: it is tried in memory first.
 func (w *World) Load(ctx context.Context, store storage.Storage, api *httpapi.API, dashboards users.DashboardMap) (IDs, error) {
 	trial := httpapi.Config{PublicURL: "http://localhost", EncryptionKeys: [][]byte{make([]byte, auth.EncryptionKeyBytes)}}
-	if _, err := newStage(ctx, w, trial); err != nil {
+	tried, err := newStage(ctx, w, trial, gitHubHost{url: trial.PublicURL})
+	if err != nil {
 		return IDs{}, err
 	}
+	tried.end()
 	f := &fixture{store: store, api: api, dashboards: dashboards, ids: newIDs()}
 	if err := f.load(ctx, w.spec); err != nil {
 		return IDs{}, err
@@ -130,12 +141,13 @@ type fixture struct {
 	api        *httpapi.API
 	dashboards users.DashboardMap
 	ids        IDs
+	github     *githubtest.Server // nil outside of a stand-in
 }
 
 // load stores everything. The order is fixed, as later records name earlier
 // ones, whatever the order of the members in the file.
 func (f *fixture) load(ctx context.Context, s spec) error {
-	for _, step := range []func(context.Context, spec) error{f.loadAccounts, f.loadAutonomy} {
+	for _, step := range []func(context.Context, spec) error{f.loadAccounts, f.loadAutonomy, f.loadIntegrations} {
 		if err := step(ctx, s); err != nil {
 			return err
 		}
@@ -143,16 +155,21 @@ func (f *fixture) load(ctx context.Context, s spec) error {
 	return nil
 }
 
-// stage is one world being played: an API in memory with a clock and a mailbox
-// of its own.
+// stage is one world being played: an API in memory with a clock, a mailbox and a
+// GitHub of its own.
 type stage struct {
 	fixture
-	clock *Clock
-	mail  *Mailbox
+	clock  *Clock
+	mail   *Mailbox
+	config httpapi.Config // of the API, but for the App
+
+	gitHubURL string
+	transport *http.Transport
+	end       func() // breaks the connections to GitHub; see connect
 }
 
 // newStage makes an API on a new memory store and loads w into it.
-func newStage(ctx context.Context, w *World, config httpapi.Config) (*stage, error) {
+func newStage(ctx context.Context, w *World, config httpapi.Config, host gitHubHost) (*stage, error) {
 	s := &stage{clock: newClock(), mail: &Mailbox{}}
 	s.fixture = fixture{store: memory.New(), dashboards: users.DashboardMap{}, ids: newIDs()}
 	w.Configure(&config)
@@ -161,13 +178,44 @@ func newStage(ctx context.Context, w *World, config httpapi.Config) (*stage, err
 	if w.Mail() {
 		config.Auth.Mailer = s.mail
 	}
-	var err error
-	if s.api, err = httpapi.New(s.store, config); err != nil {
-		// Nothing else of a world can be refused here.
-		return nil, refuse("/options/public_url", err.Error())
+	s.config = config
+	if err := s.startGitHub(host, w.spec.gitHubSpec); err != nil {
+		return nil, err
 	}
-	if err := s.load(ctx, w.spec); err != nil {
+	if err := s.play(ctx, w); err != nil {
+		s.end()
 		return nil, err
 	}
 	return s, nil
+}
+
+func (s *stage) play(ctx context.Context, w *World) (err error) {
+	if s.api, err = s.newAPI(); err != nil {
+		return err
+	}
+	return s.load(ctx, w.spec)
+}
+
+func (s *stage) newAPI() (*httpapi.API, error) {
+	config, err := s.withApp(s.config)
+	if err != nil {
+		return nil, err
+	}
+	api, err := httpapi.New(s.store, config)
+	if err != nil {
+		// Nothing else of a world can be refused here.
+		return nil, refuse("/options/public_url", err.Error())
+	}
+	return api, nil
+}
+
+// withNewAPI is the same world with the App that its GitHub has now.
+func (s *stage) withNewAPI(ctx context.Context) (*stage, error) {
+	if err := s.api.Auth().Flush(ctx); err != nil {
+		return nil, err
+	}
+	next := *s
+	var err error
+	next.api, err = s.newAPI()
+	return &next, err
 }

@@ -85,8 +85,8 @@ func (s *Server) State() State {
 	return s.state.clone()
 }
 
-// SetState replaces the state. Tokens live on; see Reset. If it is an *Invalid,
-// nothing has changed.
+// SetState replaces the state. Tokens live on; see Reset. The error is an
+// *Invalid, and then nothing has changed.
 func (s *Server) SetState(state State) error {
 	return s.Update(func(s *State) error { *s = state; return nil })
 }
