@@ -3,6 +3,7 @@ package httpapitest_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 // one stays.
 func FuzzWorld(f *testing.F) {
 	f.Add(world)
-	for _, c := range badWorlds {
+	for _, c := range slices.Concat(badWorlds, badGitHub) {
 		f.Add(c.world)
 	}
 	s, err := httpapitest.NewStandin(httpapitest.Config{PublicURL: "http://127.0.0.1", GitHubURL: "http://127.0.0.1:1"})

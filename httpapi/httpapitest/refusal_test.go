@@ -3,6 +3,7 @@ package httpapitest_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,11 +21,6 @@ var badWorlds = []struct{ world, path string }{
 	{`{"options": {"color": "red"}}`, "/options/color"},
 	{`{"organizations": {"o": {"slug": "x"}}}`, "/organizations/o/slug"},
 	{`{"users": {"a": {"linked_identities": [{"provider": "x"}, {"subject": "x"}]}}}`, "/users/a/linked_identities/1/subject"},
-	{`{"github": {"app": null}}`, "/github"},
-	{`{"integrations": []}`, "/integrations"},
-	{`{"team_integrations": []}`, "/team_integrations"},
-	{`{"install_requests": []}`, "/install_requests"},
-	{`{"options": {"uninstall_on_last_reference": false}}`, "/options/uninstall_on_last_reference"},
 	{`{"users": {"a": {"totp": 1}}}`, "/users/a/totp"},
 	{`{"users": {"a": {"email": "a@example.com", "totp": true, "backup_codes": ["123456"]}}}`, "/users/a/backup_codes"},
 	{`{"users": {"a": {"passkeys": [{"name": "x"}]}}}`, "/users/a/passkeys/0/name"},
@@ -83,12 +79,54 @@ var badWorlds = []struct{ world, path string }{
 	{`{"users": {"a": {"email": "a@example.com"}}, "autonomy": {"a": {"autostart_priority": "P9"}}}`, "/autonomy/a/autostart_priority"},
 }
 
+// inWorld are bad members beside a user alice and a team web.
+func inWorld(members string) string {
+	return `{"organizations": {"acme": {}}, "teams": {"web": {"organization": "acme"}}, "users": {"alice": {"email": "alice@example.com"}}, ` + members + `}`
+}
+
+var badGitHub = []struct{ world, path string }{
+	{`{"options": {"uninstall_on_last_reference": null}}`, "/options/uninstall_on_last_reference"},
+	{`{"github": null}`, "/github"},
+	{`{"github": []}`, "/github"},
+	{`{"github": {"apps": {}}}`, "/github/apps"},
+	{`{"github": {"app": {"slug": 7}}}`, "/github/app/slug"},
+	{`{"github": {"app": {"Slug": "x"}}}`, "/github/app/Slug"},
+	{`{"github": {"users": {"a": {}, "a": {}}}}`, "/github/users/a"},
+	{`{"github": {"installations": {"012": {}}}}`, "/github/installations/012"},
+	{`{"github": {"installations": {"1": {"account": {"name": "x"}}}}}`, "/github/installations/1/account/name"},
+	{`{"github": {"branches": {"acme/web": {"names": "main"}}}}`, "/github/branches/acme~1web/names"},
+	{`{"github": {"codes": {"c": {"user": "nobody"}}}}`, "/github/codes/c/user"},
+	{`{"integrations": {}}`, "/integrations"},
+	{`{"integrations": [{"user": "alice", "kind": "github"}]}`, "/integrations/0/kind"},
+	{`{"integrations": [{"user": "alice", "installation_id": "1"}]}`, "/integrations/0/user"},
+	{`{"integrations": [{"account": {"login": "x"}}]}`, "/integrations/0/account/login"},
+	{`{"integrations": [{"github_user": {"id": "99"}}]}`, "/integrations/0/github_user/id"},
+	{`{"integrations": [{"snapshot": {"repositories": null}}]}`, "/integrations/0/snapshot/repositories"},
+	{`{"team_integrations": [{"team": "web"}]}`, "/team_integrations/0/team"},
+	{`{"install_requests": [{"user": "alice"}]}`, "/install_requests/0/user"},
+	{inWorld(`"integrations": [{"user": "alice"}]`), "/integrations/0/installation_id"},
+	{inWorld(`"integrations": [{"user": "alice", "installation_id": "012"}]`), "/integrations/0/installation_id"},
+	{inWorld(`"integrations": [{"user": "alice", "installation_id": 1}]`), "/integrations/0/installation_id"},
+	{inWorld(`"integrations": [{"user": "alice", "installation_id": "1"}, {"user": "alice", "installation_id": "1"}]`), "/integrations/1/installation_id"},
+	{inWorld(`"integrations": [{"user": "alice", "installation_id": "1", "age_seconds": -1}]`), "/integrations/0/age_seconds"},
+	{inWorld(`"integrations": [{"user": "alice", "installation_id": "1", "installation_token_age_seconds": 1e300}]`), "/integrations/0/installation_token_age_seconds"},
+	{inWorld(`"integrations": [{"user": "alice", "installation_id": "1", "snapshot": {"age_seconds": -1}}]`), "/integrations/0/snapshot/age_seconds"},
+	{inWorld(`"integrations": [{"user": "alice", "installation_id": "1", "snapshot": {"repositories": [{"id": 1}]}}]`), "/integrations/0/snapshot/repositories/0"},
+	{inWorld(`"integrations": [{"user": "alice", "installation_id": "1", "snapshot": {"repositories": [{"id": "1"}]}}]`), "/integrations/0/snapshot/repositories/0/id"},
+	{inWorld(`"team_integrations": [{"team": "app", "installation_id": "1"}]`), "/team_integrations/0/team"},
+	{inWorld(`"team_integrations": [{"team": "web", "installation_id": "x"}]`), "/team_integrations/0/installation_id"},
+	{inWorld(`"team_integrations": [{"team": "web", "installation_id": "1", "created_by": "bob"}]`), "/team_integrations/0/created_by"},
+	{inWorld(`"team_integrations": [{"team": "web", "installation_id": "1"}, {"team": "web", "installation_id": "1"}]`), "/team_integrations/1/installation_id"},
+	{inWorld(`"install_requests": [{"user": "bob"}]`), "/install_requests/0/user"},
+	{inWorld(`"install_requests": [{"user": "alice", "status": "open"}]`), "/install_requests/0/status"},
+}
+
 // TestBadWorlds sends each to a stand-in whose world must stay as it was.
 func TestBadWorlds(t *testing.T) {
 	s := httpapitest.New(t, world)
 	s.Clock().Advance(1)
 	before, alice, clock := s.IDs(), s.Login("alice"), s.Clock()
-	for _, c := range badWorlds {
+	for _, c := range slices.Concat(badWorlds, badGitHub) {
 		got := want[map[string]string](t, http.StatusBadRequest, "PUT", s.URL+"/_standin/world", c.world)
 		if got["path"] != c.path || !strings.HasPrefix(got["detail"], c.path) || len(got["detail"]) < len(c.path)+5 {
 			t.Errorf("%s: got %v, want path %q and a reason", c.world, got, c.path)
