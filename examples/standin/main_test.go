@@ -24,10 +24,11 @@ func TestMain(m *testing.M) {
 
 // program is the stand-in as a process of its own, driven over HTTP only.
 type program struct {
-	t    *testing.T
-	base string
-	cmd  *exec.Cmd
-	ids  map[string]map[string]map[string]any // the answer to the last world
+	t      *testing.T
+	base   string
+	github string // where its GitHub is
+	cmd    *exec.Cmd
+	ids    map[string]map[string]map[string]any // the answer to the last world
 }
 
 const announcement = "The stand-in is at "
@@ -46,12 +47,19 @@ func start(t *testing.T, args ...string) *program {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it may have ended already
-	line, err := bufio.NewReader(out).ReadString('\n')
-	base, ok := strings.CutPrefix(strings.TrimSpace(line), announcement)
-	if err != nil || !ok {
-		t.Fatalf("the stand-in printed %q, %v", line, err)
+	p, lines := &program{t: t, cmd: cmd}, bufio.NewReader(out)
+	for _, l := range []struct {
+		text    string
+		address *string
+	}{{announcement, &p.base}, {"Its GitHub is at ", &p.github}} {
+		line, err := lines.ReadString('\n')
+		address, ok := strings.CutPrefix(strings.TrimSpace(line), l.text)
+		if err != nil || !ok {
+			t.Fatalf("the stand-in printed %q, %v", line, err)
+		}
+		*l.address = address
 	}
-	return &program{t: t, base: base, cmd: cmd}
+	return p
 }
 
 // answer is the answer to one request.

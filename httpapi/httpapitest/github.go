@@ -70,7 +70,8 @@ func (s *stage) startGitHub(host gitHubHost, spec gitHubSpec) error {
 		return fmt.Errorf("make a GitHub: %w", err)
 	}
 	s.gitHubURL = host.url
-	s.transport, s.end = connect()
+	transport, end := connect()
+	s.transport, s.end = ofWorld{s.name, transport}, end
 	s.sendBrowsersBack(&state)
 	return foreign("/github", s.github.SetState(state))
 }
@@ -78,7 +79,7 @@ func (s *stage) startGitHub(host gitHubHost, spec gitHubSpec) error {
 // connect returns a transport, and a function that breaks all its connections
 // for good: what waits for a GitHub of an old world ends at once and never
 // reaches the new one.
-func connect() (transport *http.Transport, end func()) {
+func connect() (transport http.RoundTripper, end func()) {
 	life, end := context.WithCancel(context.Background())
 	var dialer net.Dialer
 	return &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -92,6 +93,22 @@ func connect() (transport *http.Transport, end func()) {
 		}
 		return conn, nil
 	}}, end
+}
+
+// worldHeader names the world that a request to GitHub comes from. Programs other
+// than the stand-in have no need of it.
+const worldHeader = "X-Standin-World"
+
+// ofWorld sends requests with the name of a world.
+type ofWorld struct {
+	world string
+	base  http.RoundTripper
+}
+
+func (o ofWorld) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context()) // a RoundTripper must not change what it is given
+	r.Header.Set(worldHeader, o.world)
+	return o.base.RoundTrip(r)
 }
 
 // sendBrowsersBack makes the App's pages lead to the API of this world.

@@ -82,16 +82,23 @@ func (s *Standin) replace(ctx context.Context, w *World) error {
 	if err != nil {
 		return err
 	}
-	if old := s.current.Swap(next); old != nil {
+	if old := s.current.Load(); old != nil {
 		old.end()
 	}
+	s.current.Store(next)
 	return nil
 }
 
 // GitHub returns the fake GitHub of the current world, which is to be served at
 // Config.GitHubURL.
 func (s *Standin) GitHub() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.current.Load().github.ServeHTTP(w, r) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		current := s.current.Load()
+		if world := r.Header.Get(worldHeader); world != "" && world != current.name {
+			panic(http.ErrAbortHandler) // it was under way when the world was replaced
+		}
+		current.github.ServeHTTP(w, r)
+	})
 }
 
 // Flush waits until nothing is being written. Call it when no more requests

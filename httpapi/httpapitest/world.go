@@ -2,6 +2,7 @@ package httpapitest
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -163,14 +164,15 @@ type stage struct {
 	mail   *Mailbox
 	config httpapi.Config // of the API, but for the App
 
+	name      string // no two worlds have the same
 	gitHubURL string
-	transport *http.Transport
+	transport http.RoundTripper
 	end       func() // breaks the connections to GitHub; see connect
 }
 
 // newStage makes an API on a new memory store and loads w into it.
 func newStage(ctx context.Context, w *World, config httpapi.Config, host gitHubHost) (*stage, error) {
-	s := &stage{clock: newClock(), mail: &Mailbox{}}
+	s := &stage{clock: newClock(), mail: &Mailbox{}, name: rand.Text()}
 	s.fixture = fixture{store: memory.New(), dashboards: users.DashboardMap{}, ids: newIDs()}
 	w.Configure(&config)
 	config.Auth.PasswordCost = auth.Cost{KiB: 8, Passes: 1} // the least there is
