@@ -104,10 +104,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if config.EncryptionKeys, err = encryptionKeys(os.Getenv(keysVariable), o.db, logger); err != nil {
-		return errors.Join(err, store.Close())
-	}
-	if config.Auth.Mailer, err = mailer(os.Getenv(smtpVariable), os.Getenv(fromVariable)); err != nil {
+	if err := readEnvironment(&config, o.db, logger); err != nil {
 		return errors.Join(err, store.Close())
 	}
 	if config.Auth.Mailer == nil && w != nil && w.Mail() {
@@ -117,7 +114,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	a := app{api: api, store: store, log: logger, out: stdout, options: o, world: w, dashboards: dashboards}
+	a := app{api: api, gitHub: config.GitHub.Provider != nil, store: store, log: logger, out: stdout, options: o, world: w, dashboards: dashboards}
 	if len(command) > 0 {
 		// What the command has to say by mail leaves after it.
 		err = errors.Join(a.command(ctx, command), api.Auth().Flush(ctx))
@@ -125,6 +122,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		err = a.serve(ctx)
 	}
 	return errors.Join(err, store.Close())
+}
+
+// readEnvironment adds the settings that are secrets or go with them.
+func readEnvironment(c *httpapi.Config, db string, logger *slog.Logger) (err error) {
+	if c.EncryptionKeys, err = encryptionKeys(os.Getenv(keysVariable), db, logger); err != nil {
+		return err
+	}
+	if c.Auth.Mailer, err = mailer(os.Getenv(smtpVariable), os.Getenv(fromVariable)); err != nil {
+		return err
+	}
+	return configureGitHub(&c.GitHub, os.Getenv)
 }
 
 func newLogger(format string, w io.Writer) (*slog.Logger, error) {
@@ -189,6 +197,7 @@ func passkeys(publicURL string, logger *slog.Logger) auth.PasskeyCeremony {
 // app is the running program.
 type app struct {
 	api     *httpapi.API
+	gitHub  bool // there is an App
 	store   storage.Storage
 	log     *slog.Logger
 	out     io.Writer
@@ -220,6 +229,9 @@ func (a *app) serve(ctx context.Context) error {
 	}
 	if !a.api.Auth().MailConfigured() {
 		a.log.Info("mail is not configured: a changed address takes effect at once, and no password can be reset by mail")
+	}
+	if !a.gitHub {
+		a.log.Info("GitHub is not configured: nothing can be linked, and what is linked is not refreshed")
 	}
 	a.log.Info("listening", slog.String("addr", l.Addr().String()), slog.String("db", shown(a.options.db)))
 	go a.tidy(ctx)

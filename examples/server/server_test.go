@@ -35,6 +35,7 @@ type child struct {
 	base string
 	out  *bytes.Buffer
 	log  io.Reader
+	said string // in the log, until it listened
 }
 
 // start runs the server until it listens.
@@ -79,6 +80,7 @@ func (c *child) listening(t *testing.T) {
 			return
 		}
 		t.Log(lines.Text())
+		c.said += lines.Text() + "\n"
 	}
 	t.Fatalf("the server did not start: %v", c.cmd.Wait())
 }

@@ -202,7 +202,7 @@ func TestReplaceWhileGitHubIsSilent(t *testing.T) {
 		}
 		return w.Body.String()
 	}
-	for n := range 300 {
+	for n := range 200 {
 		send("PUT", "/_standin/world", aged("0", known), "", 200)
 		cookie := strings.Split(send("POST", "/_standin/sessions", `{"user": "alice"}`, "", 200), `"`)[3]
 		send("POST", "/_standin/github/faults", `{"route": "GET /installation/repositories", "fault": "no_answer"}`, "", 204)
