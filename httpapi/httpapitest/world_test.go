@@ -15,6 +15,7 @@ import (
 	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/httpapi/httpapitest"
+	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
 	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
@@ -175,6 +176,11 @@ func (c *counter) UpdateAutonomy(ctx context.Context, fn func(autonomy.Tx) error
 	return c.Storage.UpdateAutonomy(ctx, fn)
 }
 
+func (c *counter) UpdateIntegrations(ctx context.Context, fn func(integrations.Tx) error) error {
+	c.transactions++
+	return c.Storage.UpdateIntegrations(ctx, fn)
+}
+
 // large is a world of 20 users with everything that a user may have.
 func large() string {
 	var b strings.Builder
@@ -186,7 +192,8 @@ func large() string {
 		fmt.Fprintf(&b, `"u%d": {"email": "u%[1]d@example.com", "password": "testpassword12345", "memberships": {"acme": 1, "zoo": 8},
 			"current_organization": "acme", "current_team": "web", "linked_identities": [{"provider": "github", "login": "l%[1]d"}]}`, n)
 	}
-	b.WriteString(`}, "api_keys": {"k": {"owner": "u7", "scopes": ["*"]}}, "autonomy": {"u9": {}}}`)
+	b.WriteString(`}, "api_keys": {"k": {"owner": "u7", "scopes": ["*"]}}, "autonomy": {"u9": {}}, "integrations": [{"user": "u9", "installation_id": "1"}],
+		"team_integrations": [{"team": "web", "installation_id": "1"}], "install_requests": [{"user": "u9"}]}`)
 	return b.String()
 }
 
@@ -201,7 +208,7 @@ func TestLoadWork(t *testing.T) {
 	if _, err := w.Load(t.Context(), store, open(t, store, nil), users.DashboardMap{}); err != nil {
 		t.Fatal(err)
 	}
-	if records := 2 + 1 + 20 + 1 + 1; store.transactions != records {
+	if records := 2 + 1 + 20 + 1 + 1 + 3; store.transactions != records {
 		t.Errorf("got %d transactions, want one for each of %d records", store.transactions, records)
 	}
 	s := httpapitest.New(t, large())
