@@ -59,6 +59,7 @@ func TestLinkByHTTP(t *testing.T) {
 	}
 	link("oauth_authorize", "/login/oauth/authorize?client_id=Iv1.")
 	p.send("DELETE", "/_standin/team_integrations/web/12345", "", "").ok(204)
+	p.advance("1")
 	link("app_install", "/apps/acme-dev/installations/new?state=token%3D")
 	if got := p.send("GET", me+"/integrations", cookie, "").ok(200).text; strings.Count(got, `"installation_id"`) != 2 ||
 		strings.Index(got, `"12345"`) > strings.Index(got, `"67890"`) {

@@ -1,7 +1,7 @@
 // Package httpapitest serves the API for tests: in memory, with a clock that
-// moves only when told, captured mail and a GitHub to link with. New is for tests in Go, Standin for
-// everybody else: it has control endpoints under /_standin/, and
-// examples/standin is the program around it.
+// moves only when told, captured mail and a GitHub to link with. New is for tests
+// in Go, Standin for everybody else: it has control endpoints under /_standin/,
+// and examples/standin is the program around it.
 //
 // # World files
 //
@@ -35,12 +35,12 @@
 //	}
 //
 // Every member is optional, except the address of a user, the organization of a
-// team or invite, the owner of a key, the team of a dashboard, and user or team and
-// installation of an integration. Absent members
-// of a user take the defaults of a new account: active, no staff, no password,
-// is_email_verified null, and no current organization or team. What is not set
-// or null there is not filled in on load; the API does so when it reads the
-// user. An absent "mail" means that mail is not configured, an absent name of an
+// team or invite, the owner of a key, the team of a dashboard, user or team and
+// installation of an integration, and the user of an install request. Absent
+// members of a user take the defaults of a new account: active, no staff, no
+// password, is_email_verified null, and no current organization or team. What is
+// not set or null there is not filled in on load; the API does so when it reads
+// the user. An absent "mail" means that mail is not configured, an absent name of an
 // organization or team is the name in the file.
 //
 // "totp" is a confirmed authenticator with a random secret, whose codes

@@ -171,7 +171,8 @@ func TestRequests(t *testing.T) {
 // and no connection is left.
 func TestReplaceWhileGitHubIsSilent(t *testing.T) {
 	var s *httpapitest.Standin
-	var connections, pending sync.WaitGroup
+	var pending sync.WaitGroup
+	connections, closed := 0, sync.NewCond(&sync.Mutex{})
 	arrived, release, finished := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	hub := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() { finished <- struct{}{} }()
@@ -180,11 +181,14 @@ func TestReplaceWhileGitHubIsSilent(t *testing.T) {
 		s.GitHub().ServeHTTP(w, r)
 	}))
 	hub.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		closed.L.Lock()
+		defer closed.L.Unlock()
 		switch state {
 		case http.StateNew:
-			connections.Add(1)
+			connections++
 		case http.StateClosed, http.StateHijacked:
-			connections.Done()
+			connections--
+			closed.Signal()
 		}
 	}
 	hub.Start()
@@ -222,7 +226,11 @@ func TestReplaceWhileGitHubIsSilent(t *testing.T) {
 		}
 	}
 	pending.Wait()
-	connections.Wait()
+	closed.L.Lock()
+	defer closed.L.Unlock()
+	for connections > 0 {
+		closed.Wait()
+	}
 }
 
 func TestStandinNeedsGitHubURL(t *testing.T) {

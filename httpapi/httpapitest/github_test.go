@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -11,6 +12,25 @@ import (
 	"github.com/hedgerow-dev/hedgerow/httpapi/httpapitest"
 	"github.com/hedgerow-dev/hedgerow/integrations/githubtest"
 )
+
+// TestWorldOfPackageComment loads the example, which has every member there is.
+func TestWorldOfPackageComment(t *testing.T) {
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if code, ok := strings.CutPrefix(line, "//\t"); ok {
+			example.WriteString(code)
+		}
+	}
+	s := httpapitest.New(t, example.String())
+	got := as[struct{ Results []object }](t, s, "alice", 200, "GET", linkedPath).Results
+	if len(got) != 1 || got[0]["uses_shared_installation"] != true || s.GitHub().State().Codes["code_1"].User != "octocat" {
+		t.Errorf("got links %v, want the one that the team has too", got)
+	}
+}
 
 // linked is a world with links of all kinds.
 const linked = `{
