@@ -205,6 +205,21 @@ func TestCallbackTeam(t *testing.T) {
 	})
 }
 
+// TestCallbackOfAWish: only the install page may come back without a code, with a
+// wish to the owners. In the other flow a code is missing, which spends nothing.
+func TestCallbackOfAWish(t *testing.T) {
+	withGitHub(t, acme, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		_, team := e.organization("acme", alice)
+		e.teamInstallation(team.ID, "12345", 0, "")
+		who := e.session(alice, 0)
+		back := e.visit(e.startLink(who, fmt.Sprintf(`{"team_id":%d}`, team.ID)))
+		e.callback(who, url.Values{"state": back["state"], "setup_action": {"request"}}).lands(failurePage("missing_params"))
+		e.callback(who, back).lands(linkedPage)
+		e.do("GET", "/api/users/@me/integrations/github/install_requests/", "", who).ok(200).has("results", "[]")
+	})
+}
+
 // TestRacingCallbacks: one of many exchanges the code.
 func TestRacingCallbacks(t *testing.T) {
 	withGitHub(t, acme, nil, func(t *testing.T, e *env) {

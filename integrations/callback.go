@@ -77,7 +77,8 @@ func (s *Service) Complete(ctx context.Context, actor users.Actor, c Callback) (
 // complete returns a *stop at the first step that fails. state is zero if there
 // is none.
 func (s *Service) complete(ctx context.Context, actor users.Actor, c Callback, state LinkState) error {
-	pending := c.SetupAction == "request" && c.InstallationID == ""
+	// Only the install page sends a wish to its owners; it may come without a code.
+	pending := c.SetupAction == "request" && c.InstallationID == "" && state.Flow != FlowAuthorize
 	switch {
 	case c.Error == AccessDenied:
 		return &stop{AccessDenied, nil}
@@ -91,7 +92,7 @@ func (s *Service) complete(ctx context.Context, actor users.Actor, c Callback, s
 	if err := s.takeState(ctx, state); err != nil {
 		return err
 	}
-	if pending && state.Flow == FlowInstall {
+	if pending {
 		return s.requestInstall(ctx, actor, c.Code)
 	}
 	id := c.InstallationID
@@ -99,7 +100,7 @@ func (s *Service) complete(ctx context.Context, actor users.Actor, c Callback, s
 		id = state.InstallationID
 	}
 	switch {
-	case c.Code == "" || id == "":
+	case id == "":
 		return &stop{MissingParams, nil}
 	case !ValidInstallationID(id):
 		return &stop{InvalidInstallationID, nil}
