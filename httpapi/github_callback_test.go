@@ -220,6 +220,37 @@ func TestCallbackOfAWish(t *testing.T) {
 	})
 }
 
+// TestCallbackOfSomebodyWhoLeft: R04. Nothing is stored for an account that was
+// deactivated or deleted while GitHub was asked.
+func TestCallbackOfSomebodyWhoLeft(t *testing.T) {
+	withGitHub(t, acme, nil, func(t *testing.T, e *env) {
+		alice, bob := e.user("alice"), e.user("bob")
+		for _, wish := range []bool{true, false} {
+			back := e.visit(e.startLink(e.session(alice, 0), ""))
+			if wish {
+				back.Del("installation_id")
+				back.Set("setup_action", "request")
+			}
+			e.gh.after = func() {
+				if err := e.api.Auth().SetActive(t.Context(), alice.ID, false); err != nil {
+					t.Error(err)
+				}
+			}
+			e.callback(e.session(alice, 0), back).lands(failurePage("invalid_state"))
+			if err := e.api.Auth().SetActive(t.Context(), alice.ID, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		who := e.session(alice, 0)
+		e.do("GET", linkedPath, "", who).ok(200).has("results", "[]")
+		e.do("GET", "/api/users/@me/integrations/github/install_requests/", "", who).ok(200).has("results", "[]")
+
+		back := e.visit(e.startLink(e.session(bob, 0), ""))
+		e.gh.after = func() { e.do("DELETE", "/api/users/@me", "", e.session(bob, 0)).ok(204) }
+		e.callback(e.session(bob, 0), back).lands(failurePage("invalid_state"))
+	})
+}
+
 // TestRacingCallbacks: one of many exchanges the code.
 func TestRacingCallbacks(t *testing.T) {
 	withGitHub(t, acme, nil, func(t *testing.T, e *env) {

@@ -238,9 +238,18 @@ func (s *Service) link(ctx context.Context, actor users.Actor, f fetched) error 
 	return s.store.UpdateIntegrations(ctx, func(tx Tx) error { return s.saveLink(ctx, tx, actor, i) })
 }
 
+// present refuses whoever was deactivated or deleted while GitHub was asked (R04).
+// The lock on the user makes counts right under a race.
+func present(ctx context.Context, tx Tx, user users.ID) error {
+	u, err := tx.User(ctx, user)
+	if errors.Is(err, users.ErrNotFound) || err == nil && !u.IsActive {
+		return &stop{InvalidState, nil}
+	}
+	return err
+}
+
 func (s *Service) saveLink(ctx context.Context, tx Tx, actor users.Actor, i Installation) error {
-	// The lock on the user makes the count right under a race.
-	if _, err := tx.User(ctx, i.UserID); err != nil {
+	if err := present(ctx, tx, i.UserID); err != nil {
 		return err
 	}
 	action := actionLinked
