@@ -38,10 +38,13 @@ func mayBeBackupCode(code string) bool {
 
 // CreateBackupCodes makes ten new backup codes, which cannot be read again, in
 // place of any earlier ones. It returns Err2FANotEnabled for a caller without a
-// confirmed authenticator.
+// confirmed authenticator, and ErrThrottled.
 func (s *Service) CreateBackupCodes(ctx context.Context, p Principal) ([]users.Secret, error) {
 	if !p.User.HasTOTP {
 		return nil, Err2FANotEnabled // before hashing
+	}
+	if err := s.allow(ctx, "backup-codes:"+id(p.Actor.ID), codeSets); err != nil {
+		return nil, fmt.Errorf("create backup codes: %w", err)
 	}
 	codes := make([]users.Secret, maxBackupCodes)
 	for i := range codes {

@@ -77,10 +77,15 @@ func (s *Service) random(n int) ([]byte, error) {
 	return b, nil
 }
 
-// addChallenge stores the state of a ceremony.
+// addChallenge stores the state of a ceremony. Where it is of a user, older ones
+// give way.
 func (s *Service) addChallenge(ctx context.Context, tx Tx, p Purpose, hash Hash, user users.ID, state []byte) error {
 	now := s.now()
-	return tx.SaveTicket(ctx, Ticket{Purpose: p, Hash: hash, UserID: user, Data: state, CreatedAt: now, ExpiresAt: now.Add(ChallengeLifetime)})
+	ticket := Ticket{Purpose: p, Hash: hash, UserID: user, Data: state, CreatedAt: now, ExpiresAt: now.Add(ChallengeLifetime)}
+	if user == 0 {
+		return tx.SaveTicket(ctx, ticket)
+	}
+	return addTicket(ctx, tx, ticket, maxPending)
 }
 
 // spendChallenge returns the state of a ceremony and sees to it that nobody gets

@@ -195,9 +195,10 @@ func verified(u users.User) bool { return u.IsEmailVerified.Valid && u.IsEmailVe
 // for this occasion. The caller is not told, as it may not know that there is
 // such a user.
 func (s *Service) mailLink(ctx context.Context, purpose Purpose, occasion string, user users.ID) {
-	s.later(ctx, func(ctx context.Context) {
+	kind := "mail-" + string(purpose) + "-" + occasion + ":" + id(user)
+	s.later(ctx, kind, func(ctx context.Context) {
 		var m Message
-		err := s.allow(ctx, "mail-"+string(purpose)+"-"+occasion+":"+id(user), s.mailRate(purpose))
+		err := s.allow(ctx, kind, s.mailRate(purpose))
 		if err == nil {
 			m, err = s.newLink(ctx, purpose, user)
 		}

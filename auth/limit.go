@@ -34,6 +34,7 @@ var (
 	passkeyLogins    = Rate{100, ChallengeLifetime} // sign-ins by passkey that one client address begins; each is stored
 	stagedAddresses  = Rate{10, time.Hour}          // new addresses that one user may have mail sent to
 	linkStarts       = Rate{30, time.Minute}        // integrations contract, section 7
+	codeSets         = Rate{10, time.Minute}        // sets of backup codes, each of which costs ten password hashes
 )
 
 // lockFor is how long a client address stays locked out after too many failed

@@ -10,9 +10,11 @@ import (
 )
 
 const (
-	// maxOutbox is how many mails may wait. A mail server that stands still must
-	// not fill the memory.
-	maxOutbox = 1000
+	// maxOutbox is how many mails may wait, and maxSameMail how many of one kind for
+	// one user. A mail server that stands still must not fill the memory, and nobody
+	// may fill the queue with what others wait for.
+	maxOutbox   = 1000
+	maxSameMail = 20
 	// sendTimeout is how long one mail may take.
 	sendTimeout = 30 * time.Second
 )
@@ -22,17 +24,28 @@ const (
 // does not tell who has an account. Its goroutine ends when nothing is left.
 type outbox struct {
 	mu      sync.Mutex
-	waiting []func(context.Context)
-	working chan struct{} // closed when the goroutine ends; nil without one
+	waiting []mailWork
+	same    map[string]int // how many of a kind are in waiting
+	working chan struct{}  // closed when the goroutine ends; nil without one
+}
+
+// mailWork is what waits. kind says of what and for whom.
+type mailWork struct {
+	kind string
+	do   func(context.Context)
 }
 
 // add puts work into the queue and reports whether there was room.
-func (o *outbox) add(work func(context.Context)) bool {
+func (o *outbox) add(work mailWork) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.waiting) >= maxOutbox {
+	if len(o.waiting) >= maxOutbox || o.same[work.kind] >= maxSameMail {
 		return false
 	}
+	if o.same == nil {
+		o.same = map[string]int{}
+	}
+	o.same[work.kind]++
 	o.waiting = append(o.waiting, work)
 	if o.working == nil {
 		o.working = make(chan struct{})
@@ -46,15 +59,18 @@ func (o *outbox) run(done chan struct{}) {
 	for {
 		o.mu.Lock()
 		if len(o.waiting) == 0 {
-			o.waiting, o.working = nil, nil
+			o.waiting, o.same, o.working = nil, nil, nil
 			o.mu.Unlock()
 			return
 		}
 		work := o.waiting[0]
 		o.waiting = o.waiting[1:]
+		if o.same[work.kind]--; o.same[work.kind] == 0 {
+			delete(o.same, work.kind)
+		}
 		o.mu.Unlock()
 		ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
-		work(ctx)
+		work.do(ctx)
 		cancel()
 	}
 }
@@ -71,9 +87,9 @@ func (o *outbox) idle() <-chan struct{} {
 	return done
 }
 
-// later does work after the request, if mail is configured and the queue has
-// room.
-func (s *Service) later(ctx context.Context, work func(context.Context)) {
+// later does work of a kind after the request, if mail is configured and the queue
+// has room.
+func (s *Service) later(ctx context.Context, kind string, work func(context.Context)) {
 	if s.config.Mailer == nil {
 		return
 	}
@@ -85,15 +101,15 @@ func (s *Service) later(ctx context.Context, work func(context.Context)) {
 		}()
 		work(ctx)
 	}
-	if !s.outbox.add(guarded) {
-		s.config.Logger.ErrorContext(ctx, "mail is dropped: too much of it is waiting", slog.Int("waiting", maxOutbox))
+	if !s.outbox.add(mailWork{kind, guarded}) {
+		s.config.Logger.ErrorContext(ctx, "mail is dropped: too much of it is waiting", slog.String("kind", kind))
 	}
 }
 
 // send delivers mails after the request, if mail is configured.
 func (s *Service) send(ctx context.Context, messages ...Message) {
 	for _, m := range messages {
-		s.later(ctx, func(ctx context.Context) { s.deliver(ctx, m) })
+		s.later(ctx, Kind(m)+":"+id(m.Recipient().User), func(ctx context.Context) { s.deliver(ctx, m) })
 	}
 }
 

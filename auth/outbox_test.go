@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -20,16 +21,18 @@ type post struct {
 
 	mu   sync.Mutex
 	sent int
+	last string // address of the last mail
 }
 
-func (p *post) Send(ctx context.Context, _ auth.Message) error {
+func (p *post) Send(ctx context.Context, m auth.Message) error {
 	p.mu.Lock()
 	p.sent++
+	p.last = m.Recipient().Email
 	p.mu.Unlock()
 	return p.send(ctx)
 }
 
-// withPost returns a service on it with Ann as the only user, and its log.
+// withPost returns a service on it with Ann and sixty others as users, and its log.
 func withPost(t *testing.T, p *post) (*auth.Service, *bytes.Buffer) {
 	t.Helper()
 	store, log := memory.New(), &bytes.Buffer{}
@@ -41,17 +44,21 @@ func withPost(t *testing.T, p *post) (*auth.Service, *bytes.Buffer) {
 	if err != nil {
 		t.Fatalf("NewService: %v", err)
 	}
-	ann := users.New()
-	ann.Email = "ann@example.com"
-	if _, err := s.CreateUser(t.Context(), ann, ""); err != nil {
-		t.Fatalf("CreateUser: %v", err)
+	for i := range 61 {
+		u := users.New()
+		if u.Email = "ann@example.com"; i > 0 {
+			u.Email = fmt.Sprintf("user%d@example.com", i)
+		}
+		if _, err := s.CreateUser(t.Context(), u, ""); err != nil {
+			t.Fatalf("CreateUser: %v", err)
+		}
 	}
 	return s, log
 }
 
-func ask(t *testing.T, s *auth.Service) {
+func ask(t *testing.T, s *auth.Service, email string) {
 	t.Helper()
-	if err := s.RequestPasswordReset(t.Context(), users.Set("ann@example.com")); err != nil {
+	if err := s.RequestPasswordReset(t.Context(), users.Set(email)); err != nil {
 		t.Fatalf("RequestPasswordReset: %v", err)
 	}
 }
@@ -75,8 +82,8 @@ func TestMailDelaysNobody(t *testing.T) {
 		return nil
 	}}
 	s, log := withPost(t, p)
-	for range 1100 {
-		ask(t, s)
+	for i := range 1100 {
+		ask(t, s, fmt.Sprintf("user%d@example.com", 1+i%60))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -92,10 +99,34 @@ func TestMailDelaysNobody(t *testing.T) {
 	if got := strings.Count(log.String(), "mail is dropped"); got != 1100-p.sent {
 		t.Errorf("got %d lines about dropped mail, want %d", got, 1100-p.sent)
 	}
-	ask(t, s)
+	ask(t, s, "ann@example.com")
 	flush(t, s)
 	if p.sent < 1001 {
 		t.Error("nothing is sent after the queue was full")
+	}
+}
+
+// TestMailOfOneLeavesRoom: whoever asks for mail to one user again and again keeps
+// none from the others.
+func TestMailOfOneLeavesRoom(t *testing.T) {
+	stuck := make(chan struct{})
+	p := &post{send: func(context.Context) error {
+		<-stuck
+		return nil
+	}}
+	s, log := withPost(t, p)
+	for range 1100 {
+		ask(t, s, "ann@example.com")
+	}
+	ask(t, s, "user1@example.com")
+	close(stuck)
+	flush(t, s)
+	// One of Ann's was being sent while twenty waited.
+	if p.sent < 21 || p.sent > 22 || p.last != "user1@example.com" {
+		t.Errorf("got %d mails, the last to %s; want 21 or 22, the last to user1@example.com", p.sent, p.last)
+	}
+	if got := strings.Count(log.String(), "mail is dropped"); got != 1101-p.sent {
+		t.Errorf("got %d lines about dropped mail, want %d", got, 1101-p.sent)
 	}
 }
 
@@ -111,7 +142,7 @@ func TestMailThatFails(t *testing.T) {
 	}}
 	s, log := withPost(t, p)
 	for range 3 {
-		ask(t, s)
+		ask(t, s, "ann@example.com")
 	}
 	flush(t, s)
 	if p.sent != 3 {

@@ -22,6 +22,9 @@ const (
 	// RememberLifetime is how long a device skips the second step, contract
 	// section 11.1.
 	RememberLifetime = 30 * 24 * time.Hour
+	// maxPending logins and maxRemembered devices of one user; the oldest give way.
+	maxPending    = 10
+	maxRemembered = 25
 
 	// Wrong codes bar further ones for firstBackOff, doubling up to maxBackOff
 	// (contract section 10.1). At the most that is 96 codes a day, each good for
@@ -41,9 +44,9 @@ func passwordMark(u users.User) []byte {
 func (s *Service) addPending(ctx context.Context, tx Tx, u users.User, session Session) error {
 	now := s.now()
 	data := append(passwordMark(u), session.Method...)
-	return tx.SaveTicket(ctx, Ticket{
+	return addTicket(ctx, tx, Ticket{
 		Purpose: PendingLogin, Hash: session.Hash, UserID: u.ID, Data: data, CreatedAt: now, ExpiresAt: now.Add(PendingKept),
-	})
+	}, maxPending)
 }
 
 // readPending splits the data of a pending login.
@@ -292,9 +295,9 @@ func (s *Service) spend(f *SecondFactor, st *step) (bool, error) {
 
 // grant signs u in after its second step and remembers the device.
 func (s *Service) grant(ctx context.Context, tx Tx, u users.User, session Session, remember users.Secret) error {
-	err := tx.SaveTicket(ctx, Ticket{
+	err := addTicket(ctx, tx, Ticket{
 		Purpose: RememberedDevice, Hash: hashOf(remember), UserID: u.ID, CreatedAt: session.CreatedAt, ExpiresAt: session.CreatedAt.Add(RememberLifetime),
-	})
+	}, maxRemembered)
 	if err != nil {
 		return err
 	}

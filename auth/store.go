@@ -34,6 +34,9 @@ type Reader interface {
 	OAuthTokenByHash(ctx context.Context, h Hash) (OAuthToken, users.User, error)
 	// Ticket returns the ticket of that purpose and hash, expired ones included.
 	Ticket(ctx context.Context, p Purpose, h Hash) (Ticket, error)
+	// Tickets lists those of a user and purpose by CreatedAt, then Hash, expired
+	// ones included.
+	Tickets(ctx context.Context, user users.ID, p Purpose) ([]Ticket, error)
 	SecondFactor(ctx context.Context, user users.ID) (SecondFactor, error)
 	// Passkeys lists those of a user by CreatedAt, then ID.
 	Passkeys(ctx context.Context, user users.ID) ([]Passkey, error)

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"context"
 	"time"
 
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -47,4 +48,20 @@ type Ticket struct {
 func (t Ticket) Clone() Ticket {
 	t.Data = bytes.Clone(t.Data)
 	return t
+}
+
+// addTicket stores a ticket; the oldest of its user and purpose give way to it,
+// so that there are at most so many. The caller has read the user in tx, whose
+// lock makes the count right under a race.
+func addTicket(ctx context.Context, tx Tx, t Ticket, most int) error {
+	old, err := tx.Tickets(ctx, t.UserID, t.Purpose)
+	if err != nil {
+		return err
+	}
+	for ; len(old) >= most; old = old[1:] {
+		if err := tx.DeleteTicket(ctx, t.Purpose, old[0].Hash); err != nil {
+			return err
+		}
+	}
+	return tx.SaveTicket(ctx, t)
 }

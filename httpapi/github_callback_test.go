@@ -205,6 +205,52 @@ func TestCallbackTeam(t *testing.T) {
 	})
 }
 
+// TestCallbackOfAWish: only the install page may come back without a code, with a
+// wish to the owners. In the other flow a code is missing, which spends nothing.
+func TestCallbackOfAWish(t *testing.T) {
+	withGitHub(t, acme, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		_, team := e.organization("acme", alice)
+		e.teamInstallation(team.ID, "12345", 0, "")
+		who := e.session(alice, 0)
+		back := e.visit(e.startLink(who, fmt.Sprintf(`{"team_id":%d}`, team.ID)))
+		e.callback(who, url.Values{"state": back["state"], "setup_action": {"request"}}).lands(failurePage("missing_params"))
+		e.callback(who, back).lands(linkedPage)
+		e.do("GET", "/api/users/@me/integrations/github/install_requests/", "", who).ok(200).has("results", "[]")
+	})
+}
+
+// TestCallbackOfSomebodyWhoLeft: R04. Nothing is stored for an account that was
+// deactivated or deleted while GitHub was asked.
+func TestCallbackOfSomebodyWhoLeft(t *testing.T) {
+	withGitHub(t, acme, nil, func(t *testing.T, e *env) {
+		alice, bob := e.user("alice"), e.user("bob")
+		for _, wish := range []bool{true, false} {
+			back := e.visit(e.startLink(e.session(alice, 0), ""))
+			if wish {
+				back.Del("installation_id")
+				back.Set("setup_action", "request")
+			}
+			e.gh.after = func() {
+				if err := e.api.Auth().SetActive(t.Context(), alice.ID, false); err != nil {
+					t.Error(err)
+				}
+			}
+			e.callback(e.session(alice, 0), back).lands(failurePage("invalid_state"))
+			if err := e.api.Auth().SetActive(t.Context(), alice.ID, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		who := e.session(alice, 0)
+		e.do("GET", linkedPath, "", who).ok(200).has("results", "[]")
+		e.do("GET", "/api/users/@me/integrations/github/install_requests/", "", who).ok(200).has("results", "[]")
+
+		back := e.visit(e.startLink(e.session(bob, 0), ""))
+		e.gh.after = func() { e.do("DELETE", "/api/users/@me", "", e.session(bob, 0)).ok(204) }
+		e.callback(e.session(bob, 0), back).lands(failurePage("invalid_state"))
+	})
+}
+
 // TestRacingCallbacks: one of many exchanges the code.
 func TestRacingCallbacks(t *testing.T) {
 	withGitHub(t, acme, nil, func(t *testing.T, e *env) {

@@ -28,6 +28,12 @@ type fakeGitHub struct {
 	after func()
 }
 
+func (g *fakeGitHub) User(ctx context.Context, token users.Secret) (integrations.Account, error) {
+	account, err := g.Client.User(ctx, token)
+	g.answered()
+	return account, err
+}
+
 func (g *fakeGitHub) RefreshUserToken(ctx context.Context, refresh users.Secret) (integrations.UserToken, error) {
 	token, err := g.Client.RefreshUserToken(ctx, refresh)
 	g.answered()

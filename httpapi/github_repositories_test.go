@@ -352,3 +352,16 @@ func TestBranches(t *testing.T) {
 		}
 	})
 }
+
+// TestBranchesOfAGoneInstallation: contract section 13. That GitHub no longer
+// knows the installation says nothing about the repository.
+func TestBranchesOfAGoneInstallation(t *testing.T) {
+	withGitHub(t, acme, nil, func(t *testing.T, e *env) {
+		who := e.session(e.user("alice"), 0)
+		e.link(who)
+		for _, state := range []string{`{"deleted":true}`, `{"deleted":false,"suspended":true}`} {
+			e.merge(`{"installations":{"12345":` + state + `}}`)
+			e.do("GET", onePath+"branches/?repo=acme/web", "", who).refused(503, "server_error", "github_unavailable", "")
+		}
+	})
+}

@@ -124,6 +124,26 @@ func TestLimitsAreConfigurable(t *testing.T) {
 	})
 }
 
+// TestBackupCodeLimit: making codes costs as much as ten logins, so nobody may
+// keep the others from hashing by it (security requirement G16).
+func TestBackupCodeLimit(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice, bob := e.user("alice"), e.user("bob")
+		_, cookie := e.enrol(alice)
+		_, bobs := e.enrol(bob)
+		for range 10 {
+			e.backupCodes(cookie)
+		}
+		r := e.do("POST", own+"two_factor_backup_codes", "", cookie)
+		if r.refused(429, "throttled_error", "throttled", ""); r.header.Get("Retry-After") != "60" {
+			t.Errorf("Retry-After is %q, want 60", r.header.Get("Retry-After"))
+		}
+		e.backupCodes(bobs)
+		e.advance(time.Minute)
+		e.backupCodes(cookie)
+	})
+}
+
 func credentials(name, password string) string {
 	return fmt.Sprintf(`{"email":"%s@example.com","password":%q}`, name, password)
 }

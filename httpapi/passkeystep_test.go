@@ -58,6 +58,28 @@ func TestPasskeyStep(t *testing.T) {
 	})
 }
 
+// TestPasskeyStepBounds: challenges of logins that others have pushed out are
+// pushed out too.
+func TestPasskeyStepBounds(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		d := newDevice(t)
+		alice, cookie := e.withDevice("alice", d)
+		e.usePasskeys(cookie)
+		var pending option
+		for range 12 {
+			pending = e.pending("alice")
+			e.do("POST", stepBegin, "", pending).ok(200)
+			e.advance(time.Second)
+		}
+		for _, purpose := range []auth.Purpose{auth.PendingLogin, auth.PasskeyStep} {
+			if list, err := e.store.Tickets(t.Context(), alice.ID, purpose); err != nil || len(list) != 10 {
+				t.Errorf("%d tickets for %s, %v; want 10", len(list), purpose, err)
+			}
+		}
+		e.passkeyStep(d, pending).ok(200)
+	})
+}
+
 func TestPasskeyStepRefusals(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {
 		d, bobs := newDevice(t), newDevice(t)

@@ -317,6 +317,28 @@ func TestSecondFactorIsSelfService(t *testing.T) {
 	})
 }
 
+// TestPasskeyFlagIsSelfService: R07 and design D5. Only the owner's session
+// decides whether passkeys are asked for; what stays as it is may be sent along.
+func TestPasskeyFlagIsSelfService(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice", func(u *users.User) { u.HasVerifiedPasskey = true })
+		cookie, boss := e.session(alice, 0), e.user("boss", staff)
+		path := "/api/users/" + alice.UUID.String()
+		for _, set := range []string{"false", "true"} {
+			for _, other := range []option{e.key(alice, "*"), e.session(boss, 0), e.key(boss, "*")} {
+				e.do("PATCH", path, `{"passkeys_enabled_for_2fa":`+set+`,"first_name":"A"}`, other).ok(200)
+				for _, value := range []string{"true", "false", "null"} {
+					if changed := (value == "true") != (set == "true"); changed {
+						e.do("PATCH", path, `{"passkeys_enabled_for_2fa":`+value+`}`, other).denied()
+					}
+				}
+			}
+			e.do("GET", path, "", cookie).ok(200).has("passkeys_enabled_for_2fa", set)
+			e.do("PATCH", path, `{"passkeys_enabled_for_2fa":true}`, cookie).ok(200)
+		}
+	})
+}
+
 // TestSecretsAreSealed: what is stored holds neither the secret nor the codes.
 func TestSecretsAreSealed(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {

@@ -241,24 +241,53 @@ func TestRememberCookieOverHTTP(t *testing.T) {
 	})
 }
 
-// TestSecondStepRaces: of a hundred logins with one backup code or one step, one
-// gets in.
+// TestSecondStepBounds: a user has at most 10 logins waiting and 25 devices
+// remembered (security requirement G16); the oldest give way, and only one's own.
+func TestSecondStepBounds(t *testing.T) {
+	each(t, func(c *httpapi.Config) { c.Auth.SecondSteps.Max = -1 }, func(t *testing.T, e *env) {
+		alice, bob := e.user("alice"), e.user("bob")
+		secret, _ := e.enrol(alice)
+		bobs, _ := e.enrol(bob)
+		theirs := e.pending("bob")
+		var waiting []option
+		for range 11 {
+			waiting = append(waiting, e.pending("alice"))
+			e.advance(time.Second)
+		}
+		e.do("POST", "/api/login/token", token(e.code(secret)), waiting[0]).invalid("invalid_2fa_session", "")
+		e.do("POST", "/api/login/token", token(e.code(secret)), waiting[1]).ok(200)
+		device := e.do("POST", "/api/login/token", token(e.code(bobs)), theirs).ok(200).cookie("remember-cookie_")
+
+		var devices []option
+		for range 26 {
+			e.advance(time.Minute)
+			devices = append(devices, e.do("POST", "/api/login/token", token(e.code(secret)), e.pending("alice")).ok(200).cookie("remember-cookie_"))
+		}
+		e.pending("alice", devices[0])
+		e.do("POST", "/api/login", credentials("alice", password), devices[1]).ok(200)
+		e.do("POST", "/api/login", credentials("bob", password), device).ok(200)
+	})
+}
+
+// TestSecondStepRaces: of a hundred second steps with one backup code or one
+// time step, one gets in.
 func TestSecondStepRaces(t *testing.T) {
 	each(t, func(c *httpapi.Config) { c.Auth.SecondSteps.Max = -1 }, func(t *testing.T, e *env) {
 		alice := e.user("alice")
 		secret, cookie := e.enrol(alice)
 		backup := e.backupCodes(cookie)[0]
 		for _, code := range []string{e.code(secret), backup} {
+			const racers = 100
 			var pending []option
-			for range 100 {
+			for range 10 { // more would push each other out
 				pending = append(pending, e.pending("alice"))
 			}
-			results := make(chan int, len(pending))
-			for _, p := range pending {
-				go func() { results <- e.do("POST", "/api/login/token", token(code), p).status }()
+			results := make(chan int, racers)
+			for i := range racers {
+				go func() { results <- e.do("POST", "/api/login/token", token(code), pending[i%len(pending)]).status }()
 			}
 			in := 0
-			for range pending {
+			for range racers {
 				if <-results == 200 {
 					in++
 				}

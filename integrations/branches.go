@@ -3,6 +3,7 @@ package integrations
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func (s *Service) Branches(ctx context.Context, user users.ID, installationID, r
 		stale := b
 		if b, err = s.refreshBranches(ctx, link, folded); err != nil {
 			stored := !stale.RefreshedAt.IsZero()
-			if !stored && failed(err, Missing) {
+			if !stored && errors.Is(err, users.ErrNotFound) {
 				return BranchPage{}, users.ErrNotFound
 			}
 			if err := s.fallback(ctx, stored, err); err != nil {
@@ -148,6 +149,9 @@ func (s *Service) fetchBranches(ctx context.Context, link Installation, reposito
 	b := BranchList{LinkID: link.ID, Repository: repository, RefreshedAt: now, ExpiresAt: now.Add(branchesLife)}
 	err := s.withToken(ctx, link, func(token users.Secret) (err error) {
 		b.Names, err = s.config.Provider.Branches(ctx, token, repository)
+		if failed(err, Missing) { // the repository; a missing installation has no token
+			err = fmt.Errorf("%w: %w", users.ErrNotFound, err)
+		}
 		return err
 	})
 	if err != nil {

@@ -77,7 +77,8 @@ func (s *Service) Complete(ctx context.Context, actor users.Actor, c Callback) (
 // complete returns a *stop at the first step that fails. state is zero if there
 // is none.
 func (s *Service) complete(ctx context.Context, actor users.Actor, c Callback, state LinkState) error {
-	pending := c.SetupAction == "request" && c.InstallationID == ""
+	// Only the install page sends a wish to its owners; it may come without a code.
+	pending := c.SetupAction == "request" && c.InstallationID == "" && state.Flow != FlowAuthorize
 	switch {
 	case c.Error == AccessDenied:
 		return &stop{AccessDenied, nil}
@@ -91,7 +92,7 @@ func (s *Service) complete(ctx context.Context, actor users.Actor, c Callback, s
 	if err := s.takeState(ctx, state); err != nil {
 		return err
 	}
-	if pending && state.Flow == FlowInstall {
+	if pending {
 		return s.requestInstall(ctx, actor, c.Code)
 	}
 	id := c.InstallationID
@@ -99,7 +100,7 @@ func (s *Service) complete(ctx context.Context, actor users.Actor, c Callback, s
 		id = state.InstallationID
 	}
 	switch {
-	case c.Code == "" || id == "":
+	case id == "":
 		return &stop{MissingParams, nil}
 	case !ValidInstallationID(id):
 		return &stop{InvalidInstallationID, nil}
@@ -237,9 +238,18 @@ func (s *Service) link(ctx context.Context, actor users.Actor, f fetched) error 
 	return s.store.UpdateIntegrations(ctx, func(tx Tx) error { return s.saveLink(ctx, tx, actor, i) })
 }
 
+// present refuses whoever was deactivated or deleted while GitHub was asked (R04).
+// The lock on the user makes counts right under a race.
+func present(ctx context.Context, tx Tx, user users.ID) error {
+	u, err := tx.User(ctx, user)
+	if errors.Is(err, users.ErrNotFound) || err == nil && !u.IsActive {
+		return &stop{InvalidState, nil}
+	}
+	return err
+}
+
 func (s *Service) saveLink(ctx context.Context, tx Tx, actor users.Actor, i Installation) error {
-	// The lock on the user makes the count right under a race.
-	if _, err := tx.User(ctx, i.UserID); err != nil {
+	if err := present(ctx, tx, i.UserID); err != nil {
 		return err
 	}
 	action := actionLinked

@@ -102,7 +102,7 @@ func (s *Service) requestInstall(ctx context.Context, actor users.Actor, code us
 // saveRequest stores a request, in place of one that is waiting for the same
 // account, and drops those that are too many.
 func (s *Service) saveRequest(ctx context.Context, tx Tx, actor users.Actor, r InstallRequest) error {
-	if _, err := tx.User(ctx, r.UserID); err != nil {
+	if err := present(ctx, tx, r.UserID); err != nil {
 		return err
 	}
 	list, err := tx.InstallRequests(ctx, RequestQuery{UserID: r.UserID}) // newest first

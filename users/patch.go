@@ -55,9 +55,9 @@ type change struct {
 // Apply returns u as it is after p, with the sorted names of the stored fields
 // that changed, and writes nothing. The first broken rule in the contract's
 // field order is returned as an Invalid error; an actor who is not staff, or
-// who does not come by a session, may not send IsStaff (ErrForbidden). r is
-// what decides uniqueness and membership; pass the transaction that saves the
-// result.
+// who does not come by a session, may not send IsStaff (ErrForbidden), and only
+// the user's own session or the host may change PasskeysEnabledFor2FA. r is what
+// decides uniqueness and membership; pass the transaction that saves the result.
 func (s *Service) Apply(ctx context.Context, r Reader, actor Actor, u User, p Patch) (User, []string, error) {
 	c := &change{s: s, r: r, actor: actor, user: u, patch: p}
 	if err := p.CheckStaff(actor); err != nil {
@@ -320,13 +320,23 @@ func (c *change) role(context.Context) error {
 		"engineering", "data", "product", "founder", "leadership", "marketing", "sales", "other")
 }
 
+// passkeys leaves the second factor to its owner's session and the host: staff and
+// leaked keys must not be able to take it away (design D5, R07).
 func (c *change) passkeys(context.Context) error {
 	f := c.patch.PasskeysEnabledFor2FA
 	const name = "passkeys_enabled_for_2fa"
 	if f.Set && f.Err == nil && f.Value && !c.user.HasVerifiedPasskey {
 		return invalid(name, "no_passkeys", "Register a passkey first.")
 	}
-	return c.flag(f, &c.user.PasskeysEnabledFor2FA, name)
+	before := c.user.PasskeysEnabledFor2FA.Value
+	if err := c.flag(f, &c.user.PasskeysEnabledFor2FA, name); err != nil {
+		return err
+	}
+	own := c.actor.Credential == BySession && c.actor.ID == c.user.ID
+	if c.user.PasskeysEnabledFor2FA.Value != before && !own && c.actor.Credential != ByHost {
+		return ErrForbidden
+	}
+	return nil
 }
 
 // current applies the cross-field rules of contract section 8.2.

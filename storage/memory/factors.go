@@ -17,6 +17,24 @@ func (r reader) Ticket(ctx context.Context, p auth.Purpose, h auth.Hash) (auth.T
 	return ticket.Clone(), err
 }
 
+func (r reader) Tickets(ctx context.Context, user users.ID, p auth.Purpose) ([]auth.Ticket, error) {
+	end, err := r.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	var list []auth.Ticket
+	for key, ticket := range r.d.tickets {
+		if ticket.UserID == user && key.purpose == p {
+			list = append(list, ticket.Clone())
+		}
+	}
+	slices.SortFunc(list, func(a, b auth.Ticket) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), bytes.Compare(a.Hash[:], b.Hash[:]))
+	})
+	return list, nil
+}
+
 func (t *tx) SaveTicket(ctx context.Context, ticket auth.Ticket) error {
 	if ticket.UserID != 0 {
 		if _, err := t.User(ctx, ticket.UserID); err != nil {

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"bytes"
 	"context"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ func ticketTests() []test {
 		{"found by purpose and hash together", testTicketPurposes},
 		{"replaced", testTicketReplaced},
 		{"not found", testTicketNotFound},
+		{"Tickets", testTickets},
 		{"DeleteTickets", testDeleteTickets},
 		{"copies", testTicketCopies},
 		{"spent once", testTicketSpentOnce},
@@ -128,6 +130,25 @@ func testTicketNotFound(t *testing.T, st storage.Storage) {
 	noTicket(t, st, auth.PendingLogin, "s")
 	refused(t, "DeleteTicket of nothing", try(t, st, deleteTicket(auth.PendingLogin, "s"), struct{}{}), users.ErrNotFound)
 	refused(t, "DeleteTickets of nothing", try(t, st, deleteTickets(u.ID, auth.PendingLogin), struct{}{}), nil)
+}
+
+func testTickets(t *testing.T, st storage.Storage) {
+	ctx := t.Context()
+	ann, bob := addUser(t, st, "ann@example.com"), addUser(t, st, "bob@example.com")
+	first, second, third := newTicket(ann, auth.PendingLogin, "a"), newTicket(ann, auth.PendingLogin, "b"), newTicket(ann, auth.PendingLogin, "c")
+	first.CreatedAt, first.ExpiresAt = at(0).Add(-time.Microsecond), at(-10)
+	if bytes.Compare(second.Hash[:], third.Hash[:]) > 0 {
+		second, third = third, second
+	}
+	theirs := newTicket(bob, auth.PendingLogin, "d")
+	put(t, st, auth.Tx.SaveTicket, third, theirs, second, first, newTicket(ann, auth.TOTPSetup, "a"), newTicket(users.User{}, auth.PendingLogin, "nobody"))
+	sameList(t, "Tickets", must(st.Tickets(ctx, ann.ID, auth.PendingLogin))(t), first, second, third)
+	sameList(t, "Tickets of another", must(st.Tickets(ctx, bob.ID, auth.PendingLogin))(t), theirs)
+	sameList(t, "Tickets of another purpose", must(st.Tickets(ctx, ann.ID, auth.RememberedDevice))(t))
+	must(st.Tickets(ctx, ann.ID, auth.PendingLogin))(t)[0].Data[0] = 'X'
+	sameList(t, "Tickets after one was spoiled", must(st.Tickets(ctx, ann.ID, auth.PendingLogin))(t), first, second, third)
+	put(t, st, deleteTicket(auth.PendingLogin, "a"), struct{}{})
+	sameList(t, "Tickets after DeleteTicket", must(st.Tickets(ctx, ann.ID, auth.PendingLogin))(t), second, third)
 }
 
 func testDeleteTickets(t *testing.T, st storage.Storage) {

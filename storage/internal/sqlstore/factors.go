@@ -24,9 +24,14 @@ func (r ticketRow) ticket() (auth.Ticket, error) {
 		CreatedAt: timeOf(r.CreatedAt), ExpiresAt: timeOf(r.ExpiresAt)}, nil
 }
 
+const selectTicket = "select purpose, hash, user_id, data, created_at, expires_at from {tickets} "
+
 func (r reader) Ticket(ctx context.Context, p auth.Purpose, h auth.Hash) (auth.Ticket, error) {
-	return one(ctx, r, "read ticket", ticketRow.ticket,
-		"select purpose, hash, user_id, data, created_at, expires_at from {tickets} where purpose = $1 and hash = $2"+r.lock, p, h[:])
+	return one(ctx, r, "read ticket", ticketRow.ticket, selectTicket+"where purpose = $1 and hash = $2"+r.lock, p, h[:])
+}
+
+func (r reader) Tickets(ctx context.Context, user users.ID, p auth.Purpose) ([]auth.Ticket, error) {
+	return list(ctx, r, "list tickets", ticketRow.ticket, selectTicket+"where user_id = $1 and purpose = $2 order by created_at nulls first, hash"+r.lock, user, p)
 }
 
 func (t *tx) SaveTicket(ctx context.Context, ticket auth.Ticket) error {
