@@ -271,6 +271,13 @@ func (e *env) do(method, path, body string, options ...option) reply {
 	w := httptest.NewRecorder()
 	api := e.instance()
 	api.ServeHTTP(w, r)
+	if len(e.others) > 0 {
+		// What an answer does not wait for, such as the last use of a key, the next
+		// process sees when it is stored.
+		if err := api.Auth().Flush(e.t.Context()); err != nil {
+			e.t.Errorf("Flush: %v", err)
+		}
+	}
 	checkDocumented(e.t, api, exchanged(r, []byte(body), w))
 	return reply{e.t, method + " " + path + " " + body, w.Code, w.Header(), w.Body.String()}
 }
