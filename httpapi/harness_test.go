@@ -164,11 +164,7 @@ func (e *env) now() time.Time {
 	return e.time
 }
 
-// advance moves the clock. What happened before is seen by every process then.
 func (e *env) advance(d time.Duration) {
-	if len(e.others) > 0 {
-		e.flush(e.t.Context())
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.time = e.time.Add(d)
