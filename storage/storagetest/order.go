@@ -32,6 +32,11 @@ func testZeroTimesOrder(t *testing.T, st storage.Storage) {
 	put(t, st, auth.Tx.SaveSession, first, second)
 	sameList(t, "Sessions", must(st.Sessions(ctx, u.ID))(t), first, second)
 
+	bare, dated := newTicket(u, auth.PendingLogin, "a"), newTicket(u, auth.PendingLogin, "b")
+	bare.CreatedAt = time.Time{}
+	put(t, st, auth.Tx.SaveTicket, dated, bare)
+	sameList(t, "Tickets", must(st.Tickets(ctx, u.ID, auth.PendingLogin))(t), bare, dated)
+
 	linked := users.Identity{UserID: u.ID, Provider: "p", Subject: "2"}
 	later := users.Identity{UserID: u.ID, Provider: "p", Subject: "1", CreatedAt: at(0)}
 	put(t, st, auth.Tx.SaveIdentity, linked, later)
