@@ -59,7 +59,7 @@ func TestEveryFaultOfEveryCall(t *testing.T) {
 			t.Parallel()
 			w := start(t, acme(), func(config *github.Config) {
 				if c.fault.Kind == githubtest.NoAnswer || c.fault.Kind == githubtest.SlowBody {
-					config.Timeout = 40 * time.Millisecond
+					config.Timeout = 500 * time.Millisecond
 				}
 			})
 			for _, o := range operations() {
