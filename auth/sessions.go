@@ -75,6 +75,12 @@ func liveUser(ctx context.Context, tx Tx, p Principal) (users.User, error) {
 	return u, err
 }
 
+// unexpired is list, which it takes over, without what has expired.
+func (s *Service) unexpired(list []Session) []Session {
+	now := s.now()
+	return slices.DeleteFunc(list, func(session Session) bool { return !now.Before(session.ExpiresAt) })
+}
+
 // Sessions lists the caller's sessions that have not expired: the caller's own
 // first, then the one that was active last; those that never were come last.
 func (s *Service) Sessions(ctx context.Context, p Principal) ([]Session, error) {
@@ -83,8 +89,7 @@ func (s *Service) Sessions(ctx context.Context, p Principal) ([]Session, error) 
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
-	now := s.now()
-	list = slices.DeleteFunc(list, func(session Session) bool { return !now.Before(session.ExpiresAt) })
+	list = s.unexpired(list)
 	for i, session := range list {
 		if t := used[session.Hash]; t.After(session.LastActivity) {
 			list[i].LastActivity = t
@@ -117,8 +122,7 @@ func (s *Service) RevokeSession(ctx context.Context, p Principal, id string) err
 		if err != nil {
 			return err
 		}
-		now := s.now()
-		if !slices.ContainsFunc(list, func(session Session) bool { return session.ID == parsed && now.Before(session.ExpiresAt) }) {
+		if !slices.ContainsFunc(s.unexpired(list), func(session Session) bool { return session.ID == parsed }) {
 			return users.ErrNotFound
 		}
 		if err := tx.DeleteSession(ctx, parsed); err != nil {
@@ -143,12 +147,7 @@ func (s *Service) RevokeOtherSessions(ctx context.Context, p Principal) (n int, 
 		if err != nil {
 			return err
 		}
-		now := s.now()
-		for n = 0; len(list) > 0; list = list[1:] {
-			if list[0].ID != p.Session.ID && now.Before(list[0].ExpiresAt) {
-				n++
-			}
-		}
+		n = len(slices.DeleteFunc(s.unexpired(list), func(session Session) bool { return session.ID == p.Session.ID }))
 		if _, err := endSessions(ctx, tx, p.Actor.ID, p.Session.ID); err != nil {
 			return err
 		}
