@@ -297,7 +297,7 @@ func (s *Service) HostSession(ctx context.Context, user users.ID, at time.Time, 
 	} else if err != nil {
 		return Principal{}, fmt.Errorf("read user: %w", err)
 	}
-	p := principal(u, users.BySession)
+	p := principal(u, nil, users.BySession)
 	p.Session = Session{UserID: u.ID, CreatedAt: at.UTC(), SecondFactor: secondFactor, Method: "host"}
 	return p, nil
 }

@@ -13,9 +13,10 @@ import (
 type Principal struct {
 	Actor   users.Actor
 	User    users.User
-	Session Session  // set when Actor.Credential is users.BySession
-	KeyID   string   // set when Actor.Credential is users.ByAPIKey
-	Scopes  []string // what a key or token may do
+	Profile *users.Profile // of User; nil if the login is the host's
+	Session Session        // set when Actor.Credential is users.BySession
+	KeyID   string         // set when Actor.Credential is users.ByAPIKey
+	Scopes  []string       // what a key or token may do
 }
 
 // Known reports whether there is anybody.
@@ -29,8 +30,8 @@ func (p Principal) ByToken() bool {
 	return p.Actor.Credential == users.ByAPIKey || p.Actor.Credential == users.ByOAuthToken
 }
 
-func principal(u users.User, by users.Credential) Principal {
-	return Principal{User: u, Actor: users.Actor{ID: u.ID, UUID: u.UUID, Staff: u.IsStaff, Credential: by}}
+func principal(u users.User, p *users.Profile, by users.Credential) Principal {
+	return Principal{User: u, Profile: p, Actor: users.Actor{ID: u.ID, UUID: u.UUID, Staff: u.IsStaff, Credential: by}}
 }
 
 // HasScope reports whether a key or token may do what needs a scope such as

@@ -229,17 +229,17 @@ func (s *Service) newToken() (users.Secret, error) {
 // ErrNotAuthenticated for one that is unknown, expired, revoked or of an
 // inactive user, and does not tell which.
 func (s *Service) Session(ctx context.Context, token users.Secret) (Principal, error) {
-	session, u, err := s.store.SessionByHash(ctx, hashOf(token))
+	session, profile, err := s.store.SessionByHash(ctx, hashOf(token))
 	if errors.Is(err, users.ErrNotFound) {
 		return Principal{}, ErrNotAuthenticated
 	} else if err != nil {
 		return Principal{}, fmt.Errorf("read session: %w", err)
 	}
-	if !u.IsActive || !s.now().Before(session.ExpiresAt) {
+	if !profile.User.IsActive || !s.now().Before(session.ExpiresAt) {
 		return Principal{}, ErrNotAuthenticated
 	}
 	s.sessionUse.note(session.Hash, session.LastActivity, s.now())
-	p := principal(u, users.BySession)
+	p := principal(profile.User, profile, users.BySession)
 	p.Session = session
 	return p, nil
 }
@@ -251,32 +251,32 @@ func (s *Service) Bearer(ctx context.Context, value users.Secret) (Principal, er
 	if strings.HasPrefix(string(value), "pha_") {
 		return s.oauthToken(ctx, value)
 	}
-	key, u, err := s.store.APIKeyByHash(ctx, hashOf(value))
+	key, profile, err := s.store.APIKeyByHash(ctx, hashOf(value))
 	if errors.Is(err, users.ErrNotFound) {
 		return Principal{}, ErrAuthenticationFailed
 	} else if err != nil {
 		return Principal{}, fmt.Errorf("read API key: %w", err)
 	}
-	if !u.IsActive || s.expired(key.ExpiresAt) {
+	if !profile.User.IsActive || s.expired(key.ExpiresAt) {
 		return Principal{}, ErrAuthenticationFailed
 	}
 	s.keyUse.note(key.ID, key.LastUsedAt, s.now())
-	p := principal(u, users.ByAPIKey)
+	p := principal(profile.User, profile, users.ByAPIKey)
 	p.KeyID, p.Scopes = key.ID, key.Scopes
 	return p, nil
 }
 
 func (s *Service) oauthToken(ctx context.Context, value users.Secret) (Principal, error) {
-	token, u, err := s.store.OAuthTokenByHash(ctx, hashOf(value))
+	token, profile, err := s.store.OAuthTokenByHash(ctx, hashOf(value))
 	if errors.Is(err, users.ErrNotFound) {
 		return Principal{}, ErrAuthenticationFailed
 	} else if err != nil {
 		return Principal{}, fmt.Errorf("read OAuth token: %w", err)
 	}
-	if !u.IsActive || s.expired(token.ExpiresAt) {
+	if !profile.User.IsActive || s.expired(token.ExpiresAt) {
 		return Principal{}, ErrAuthenticationFailed
 	}
-	p := principal(u, users.ByOAuthToken)
+	p := principal(profile.User, profile, users.ByOAuthToken)
 	p.Scopes = strings.Fields(token.Scopes)
 	return p, nil
 }

@@ -18,20 +18,20 @@ type Hash [sha256.Size]byte
 // users.ErrNotFound when it does not exist.
 type Reader interface {
 	users.Reader
-	// SessionByHash returns the session and its user, expired and inactive ones
+	// SessionByHash returns the session and the profile of its user, expired and inactive ones
 	// included.
-	SessionByHash(ctx context.Context, h Hash) (Session, users.User, error)
+	SessionByHash(ctx context.Context, h Hash) (Session, *users.Profile, error)
 	// Sessions lists those of a user by CreatedAt, then ID.
 	Sessions(ctx context.Context, user users.ID) ([]Session, error)
-	// APIKeyByHash returns the key and its owner, expired and inactive ones
+	// APIKeyByHash returns the key and the profile of its owner, expired and inactive ones
 	// included.
-	APIKeyByHash(ctx context.Context, h Hash) (APIKey, users.User, error)
+	APIKeyByHash(ctx context.Context, h Hash) (APIKey, *users.Profile, error)
 	APIKey(ctx context.Context, id string) (APIKey, error)
 	// APIKeys lists those of a user, newest first, then by ID.
 	APIKeys(ctx context.Context, user users.ID) ([]APIKey, error)
-	// OAuthTokenByHash returns the token and its user, expired and inactive ones
+	// OAuthTokenByHash returns the token and the profile of its user, expired and inactive ones
 	// included.
-	OAuthTokenByHash(ctx context.Context, h Hash) (OAuthToken, users.User, error)
+	OAuthTokenByHash(ctx context.Context, h Hash) (OAuthToken, *users.Profile, error)
 	// Ticket returns the ticket of that purpose and hash, expired ones included.
 	Ticket(ctx context.Context, p Purpose, h Hash) (Ticket, error)
 	// Tickets lists those of a user and purpose by CreatedAt, then Hash, expired

@@ -22,6 +22,11 @@ type call struct {
 
 func (c *call) actor() users.Actor { return c.principal.Actor }
 
+// viewer is the caller with the profile that came with the credential.
+func (c *call) viewer() users.Viewer {
+	return users.Viewer{Actor: c.principal.Actor, Profile: c.principal.Profile}
+}
+
 // answer is what a handler sends: JSON, or nothing if body is nil. A zero
 // status is 200.
 type answer struct {

@@ -1,11 +1,43 @@
 package httpapi
 
 import (
+	"slices"
+
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
-// writeUser appends the user object of contract section 6.
-func (a *API) writeUser(j *jsonWriter, c *call, v users.View) {
+// userJSON is the JSON of a user but for the one member that depends on the
+// credential, which comes between head and tail.
+type userJSON struct{ head, tail []byte }
+
+// writeUser appends the user object of contract section 6. The JSON is kept with
+// the profile: making it again takes 3 to 4 us, copying it 0.1 us.
+func (a *API) writeUser(j *jsonWriter, c *call, sight users.Sight) {
+	var space [64]byte
+	key, lasting := sight.AppendKey(space[:0])
+	form, kept := sight.Profile.Form(key).(*userJSON)
+	if !kept || !lasting {
+		form = newUserJSON(sight.View())
+		if lasting {
+			sight.Profile.KeepForm(key, form)
+		}
+	}
+	j.buf = append(j.buf, form.head...)
+	j.time("sensitive_session_expires_at", a.auth.FreshUntil(c.principal), offsetTime)
+	j.buf = append(j.buf, form.tail...)
+}
+
+func newUserJSON(v users.View) *userJSON {
+	j := jsonWriter{buf: make([]byte, 0, typicalUser)}
+	writeHead(&j, v)
+	at := len(j.buf)
+	writeTail(&j, v)
+	kept := slices.Clone(j.buf)
+	return &userJSON{head: kept[:at], tail: kept[at:]}
+}
+
+// writeHead appends the members before sensitive_session_expires_at.
+func writeHead(j *jsonWriter, v users.View) {
 	u := v.User
 	j.buf = append(j.buf, '{')
 	j.time("date_joined", u.DateJoined, utcTime)
@@ -26,7 +58,11 @@ func (a *API) writeUser(j *jsonWriter, c *call, v users.View) {
 	j.bool("is_impersonated", false)
 	j.null("is_impersonated_until")
 	j.null("is_impersonated_read_only")
-	j.time("sensitive_session_expires_at", a.auth.FreshUntil(c.principal), offsetTime)
+}
+
+// writeTail appends the members after sensitive_session_expires_at.
+func writeTail(j *jsonWriter, v users.View) {
+	u := v.User
 	writeTeamOrNull(j, "team", v.Team)
 	writeOrganization(j, v.Organization)
 	j.array("organizations")

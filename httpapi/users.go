@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -23,20 +22,20 @@ func (a *API) listUsers(c *call) (answer, error) {
 	case "false", "0":
 		query.Staff = users.Some(false)
 	}
-	result, err := a.users.List(c.Context(), c.actor(), query)
+	result, err := a.users.List(c.Context(), c.viewer(), query)
 	if err != nil {
 		return answer{}, err
 	}
-	j := jsonWriter{buf: make([]byte, 0, 4096*(1+len(result.Views)))}
+	j := jsonWriter{buf: make([]byte, 0, 1024+typicalUser*len(result.Sights))}
 	j.open()
 	j.int("count", int64(result.Total))
 	next, previous := a.links(c, q, p, result.Total)
 	j.optionalText("next", next, next != "")
 	j.optionalText("previous", previous, previous != "")
 	j.array("results")
-	for _, v := range result.Views {
+	for _, sight := range result.Sights {
 		j.name("")
-		a.writeUser(&j, c, v)
+		a.writeUser(&j, c, sight)
 	}
 	j.endArray()
 	j.close()
@@ -92,22 +91,30 @@ func count(s string) int {
 	return n
 }
 
-func (a *API) getUser(c *call) (answer, error) { return a.showUser(c) }
+// typicalUser is about how many bytes the JSON of a user has.
+const typicalUser = 3 << 10
 
-// showUser answers with the object of the target and its version.
-func (a *API) showUser(c *call) (answer, error) {
-	v, err := a.users.View(c.Context(), c.actor(), c.target)
+func (a *API) getUser(c *call) (answer, error) { return a.show(c, c.viewer()) }
+
+// showUser answers with the object of the target as it is after a change.
+func (a *API) showUser(c *call) (answer, error) { return a.show(c, users.Viewer{Actor: c.actor()}) }
+
+// show answers with the object of the target and its version.
+func (a *API) show(c *call, viewer users.Viewer) (answer, error) {
+	sight, err := a.users.Look(c.Context(), viewer, c.target)
 	if err != nil {
 		return answer{}, err
 	}
-	c.header.Set("ETag", etag(v.User.ID, v.User.Version))
-	j := jsonWriter{buf: make([]byte, 0, 4096)}
-	a.writeUser(&j, c, v)
+	c.header.Set("ETag", etag(sight.Profile.User.ID, sight.Profile.User.Version))
+	j := jsonWriter{buf: make([]byte, 0, typicalUser)}
+	a.writeUser(&j, c, sight)
 	return answer{body: j.bytes()}, nil
 }
 
 // etag names the user besides the version, so that no two users share one.
-func etag(id users.ID, version int64) string { return fmt.Sprintf(`"%d-%d"`, id, version) }
+func etag(id users.ID, version int64) string {
+	return `"` + strconv.FormatInt(int64(id), 10) + "-" + strconv.FormatInt(version, 10) + `"`
+}
 
 // matcher reads If-Match (RFC 9110 §13.1.1). No header matches everything; a
 // weak tag matches nothing.

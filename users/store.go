@@ -23,24 +23,10 @@ type Query struct {
 	Limit  int // positive
 }
 
-// Page is one read of several users with everything that is shown beside them,
-// all as of one moment. Whoever gets it owns it.
+// Page is one read of several users, all as of one moment.
 type Page struct {
-	Total int    // users that match, whatever the page
-	Users []User // by ID
-	// Memberships of those users, by JoinedAt and then OrganizationID.
-	Memberships map[ID][]Membership
-	// Organizations holds each organization named by a membership or as the
-	// current one of a user.
-	Organizations map[uuid.UUID]Organization
-	// Teams of the current organizations of the users, by ID; and each user's
-	// current team, even if it belongs elsewhere.
-	Teams map[uuid.UUID][]Team
-	// MemberCounts counts the active members of the current organizations.
-	MemberCounts map[uuid.UUID]int
-	Scenes       map[ID][]Scene // in the order of their creation
-	HasIdentity  map[ID]bool    // at least one linked identity
-	HasAPIKey    map[ID]bool    // at least one personal API key
+	Total    int        // users that match, whatever the page
+	Profiles []*Profile // by ID
 }
 
 // Reader is what this package reads. Methods that get one record return

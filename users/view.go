@@ -1,9 +1,11 @@
 package users
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -54,137 +56,150 @@ type OrganizationView struct {
 	MemberCount int
 }
 
-// ViewPage is one page of users as a viewer sees them.
-type ViewPage struct {
-	Total int
-	Views []View
+// SightPage is one page of users before a viewer.
+type SightPage struct {
+	Total  int
+	Sights []Sight
 }
 
-// View returns one user as actor sees it. A missing current organization or
+// Look returns one user as viewer sees it. A missing current organization or
 // team is chosen and stored first (contract section 7.4). It returns
-// ErrNotFound. Whether actor may look is decided by Resolve.
-func (s *Service) View(ctx context.Context, actor Actor, id ID) (View, error) {
-	page, err := s.views(ctx, actor, Query{ID: id, Limit: 1})
+// ErrNotFound. Whether viewer may look is decided by Resolve. When the viewer
+// brings a Profile of that user, it is shown.
+func (s *Service) Look(ctx context.Context, viewer Viewer, id ID) (Sight, error) {
+	page := SightPage{}
+	var err error
+	if p := viewer.Profile; p != nil && p.User.ID == id && !p.ill() {
+		page, err = s.sights(ctx, viewer, Page{Profiles: []*Profile{p}})
+	} else {
+		page, err = s.look(ctx, viewer, Query{ID: id, Limit: 1})
+	}
 	if err != nil {
-		return View{}, fmt.Errorf("view user: %w", err)
+		return Sight{}, fmt.Errorf("view user: %w", err)
 	}
-	if len(page.Views) == 0 {
-		return View{}, ErrNotFound
+	if len(page.Sights) == 0 {
+		return Sight{}, ErrNotFound
 	}
-	return page.Views[0], nil
+	return page.Sights[0], nil
 }
 
 // List returns the active users that q selects: for staff all of them, for
 // anybody else at most the actor, whatever q says.
-func (s *Service) List(ctx context.Context, actor Actor, q Query) (ViewPage, error) {
+func (s *Service) List(ctx context.Context, viewer Viewer, q Query) (SightPage, error) {
 	q.Active = true
-	if !actor.Staff {
-		q.ID = actor.ID
+	if !viewer.Actor.Staff {
+		q.ID = viewer.Actor.ID
 	}
-	page, err := s.views(ctx, actor, q)
+	page, err := s.look(ctx, viewer, q)
 	if err != nil {
-		return ViewPage{}, fmt.Errorf("list users: %w", err)
+		return SightPage{}, fmt.Errorf("list users: %w", err)
 	}
 	return page, nil
 }
 
-func (s *Service) views(ctx context.Context, actor Actor, q Query) (ViewPage, error) {
+func (s *Service) look(ctx context.Context, viewer Viewer, q Query) (SightPage, error) {
 	page, err := s.store.Profiles(ctx, q)
 	if err != nil {
-		return ViewPage{}, err
+		return SightPage{}, err
 	}
 	if page, err = s.heal(ctx, q, page); err != nil {
-		return ViewPage{}, err
+		return SightPage{}, err
 	}
-	levels, ok := page.Memberships[actor.ID]
-	if !ok && actor.ID != 0 {
-		if levels, err = s.store.Memberships(ctx, actor.ID); err != nil {
-			return ViewPage{}, err
-		}
+	return s.sights(ctx, viewer, page)
+}
+
+// sights adds who looks, and what the owner alone sees.
+func (s *Service) sights(ctx context.Context, viewer Viewer, page Page) (SightPage, error) {
+	actor := viewer.Actor.ID
+	levels, err := s.levels(ctx, viewer, page)
+	if err != nil {
+		return SightPage{}, err
 	}
-	result := ViewPage{Total: page.Total, Views: make([]View, 0, len(page.Users))}
-	for _, u := range page.Users {
-		v := page.view(u, levels)
-		if v.Self = u.ID == actor.ID; v.Self {
-			if err := s.viewSelf(ctx, &v, levels); err != nil {
-				return ViewPage{}, err
+	result := SightPage{Total: page.Total, Sights: make([]Sight, 0, len(page.Profiles))}
+	for _, p := range page.Profiles {
+		sight := Sight{Profile: p, Self: p.User.ID == actor, levels: levels}
+		if sight.Self && p.HasInvite {
+			if sight.invites, err = s.store.Invites(ctx, FoldEmail(p.User.Email), s.Now().Add(-InviteAge)); err != nil {
+				return SightPage{}, err
 			}
 		}
-		result.Views = append(result.Views, v)
+		result.Sights = append(result.Sights, sight)
 	}
 	return result, nil
 }
 
-// view assembles what everybody may see. levels are the viewer's.
-func (p Page) view(u User, levels []Membership) View {
+// levels are the memberships of the viewer, from the page if it is on it.
+func (s *Service) levels(ctx context.Context, viewer Viewer, page Page) ([]Membership, error) {
+	actor := viewer.Actor.ID
+	if actor == 0 {
+		return nil, nil
+	}
+	at, on := slices.BinarySearchFunc(page.Profiles, actor, func(p *Profile, id ID) int { return cmp.Compare(p.User.ID, id) })
+	switch {
+	case on:
+		return page.Profiles[at].Memberships, nil
+	case viewer.Profile != nil && viewer.Profile.User.ID == actor:
+		return viewer.Profile.Memberships, nil
+	}
+	return s.store.Memberships(ctx, actor)
+}
+
+// View spells out what the viewer sees.
+func (s Sight) View() View {
+	p := s.Profile
+	u := p.User
 	v := View{
 		User:                     u,
-		Scenes:                   p.Scenes[u.ID],
-		HasSocialAuth:            p.HasIdentity[u.ID],
-		RequiresCredentialReview: p.HasAPIKey[u.ID] && u.CredentialsReviewedAt.IsZero(),
+		Self:                     s.Self,
+		Scenes:                   p.Scenes,
+		HasSocialAuth:            p.HasIdentity,
+		RequiresCredentialReview: p.HasAPIKey && u.CredentialsReviewedAt.IsZero(),
+		Team:                     p.team(),
 	}
-	for _, m := range p.Memberships[u.ID] {
-		v.Organizations = append(v.Organizations, MemberOrganization{
-			Organization: p.Organizations[m.OrganizationID], Level: levelIn(levels, m.OrganizationID),
-		})
+	for i := range p.Memberships {
+		o := p.Organizations[i]
+		v.Organizations = append(v.Organizations, MemberOrganization{Organization: o, Level: levelIn(s.levels, o.ID)})
 	}
-	if o, ok := p.Organizations[u.CurrentOrganization]; ok {
+	if o := p.Organization(u.CurrentOrganization); o != nil {
 		ov := &OrganizationView{
-			MemberOrganization: MemberOrganization{Organization: o, Level: levelIn(levels, o.ID)},
-			MemberCount:        p.MemberCounts[o.ID],
+			MemberOrganization: MemberOrganization{Organization: *o, Level: levelIn(s.levels, o.ID)},
+			MemberCount:        p.MemberCount,
 		}
-		for _, t := range p.Teams[o.ID] {
+		for _, t := range p.teamsOf(o.ID) {
 			if ov.Level.Valid && t.VisibleAt(ov.Level.Value) {
 				ov.Teams = append(ov.Teams, t)
 			}
 		}
 		v.Organization = ov
-		v.HasSSOEnforcement = ssoEnforced(o, u.Email)
+		v.HasSSOEnforcement = ssoEnforced(*o, u.Email)
 	}
-	v.Team = p.team(u.CurrentTeam)
+	if s.Self {
+		s.addOwn(&v)
+	}
 	return v
 }
 
-func (p Page) team(id TeamID) *Team {
-	if id == 0 {
-		return nil
-	}
-	for _, teams := range p.Teams {
-		for i := range teams {
-			if teams[i].ID == id {
-				return &teams[i]
-			}
-		}
-	}
-	return nil
-}
-
-// viewSelf adds what only the user sees.
-func (s *Service) viewSelf(ctx context.Context, v *View, own []Membership) error {
-	for _, m := range own {
+// addOwn adds what only the owner sees.
+func (s Sight) addOwn(v *View) {
+	for _, m := range s.levels {
 		if m.OrganizationID == v.User.CurrentOrganization {
 			v.FirstInOrganization = Some(m.InvitedBy == 0)
 		}
 	}
-	invites, err := s.store.Invites(ctx, FoldEmail(v.User.Email), s.Now().Add(-InviteAge))
-	if err != nil {
-		return err
-	}
-	for _, i := range invites {
-		if !levelIn(own, i.OrganizationID).Valid && len(v.Invites) < MaxInvites {
+	for _, i := range s.invites {
+		if !levelIn(s.levels, i.OrganizationID).Valid && len(v.Invites) < MaxInvites {
 			v.Invites = append(v.Invites, i)
 		}
 	}
-	return nil
 }
 
 // heal stores a current organization and team for those users of a page that
 // lack one, and reads the page again if that changed anything.
 func (s *Service) heal(ctx context.Context, q Query, page Page) (Page, error) {
 	var ill []ID
-	for _, u := range page.Users {
-		if page.ill(u) {
-			ill = append(ill, u.ID)
+	for _, p := range page.Profiles {
+		if p.ill() {
+			ill = append(ill, p.User.ID)
 		}
 	}
 	if ill == nil {
@@ -231,14 +246,4 @@ func (s *Service) healthy(ctx context.Context, tx Tx, id ID) (User, error) {
 		return u, nil
 	}
 	return tx.SaveUser(ctx, u)
-}
-
-// ill reports a user whose current organization or team is missing and can be
-// told (contract section 7.4).
-func (p Page) ill(u User) bool {
-	ms := p.Memberships[u.ID]
-	if u.CurrentOrganization == uuid.Nil {
-		return len(ms) > 0
-	}
-	return u.CurrentTeam == 0 && firstTeam(p.Teams[u.CurrentOrganization], levelIn(ms, u.CurrentOrganization)) != 0
 }

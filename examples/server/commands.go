@@ -88,7 +88,8 @@ func (a *app) listUsers(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, u := range page.Users {
+		for _, p := range page.Profiles {
+			u := p.User
 			state := "active"
 			if !u.IsActive {
 				state = "inactive"
@@ -98,7 +99,7 @@ func (a *app) listUsers(ctx context.Context) error {
 			}
 			after = u.ID
 		}
-		if len(page.Users) < pageSize {
+		if len(page.Profiles) < pageSize {
 			return nil
 		}
 	}

@@ -188,9 +188,12 @@ func TestPatchUser(t *testing.T) {
 	if status, _ := call(t, "GET", s.URL+"/api/users/@me", "", "Cookie", cookie.String()); status != http.StatusOK {
 		t.Errorf("a session from before: got status %d", status)
 	}
-	view, err := s.API().Users().View(t.Context(), users.Actor{ID: u.ID}, u.ID)
-	if err != nil || len(view.Organizations) != 1 || view.Organizations[0].Level.Value != users.LevelOwner || view.HasSocialAuth {
-		t.Errorf("got view %+v, %v, want an owner of acme without identities", view, err)
+	sight, err := s.API().Users().Look(t.Context(), users.Viewer{Actor: users.Actor{ID: u.ID}}, u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if view := sight.View(); len(view.Organizations) != 1 || view.Organizations[0].Level.Value != users.LevelOwner || view.HasSocialAuth {
+		t.Errorf("got view %+v, want an owner of acme without identities", view)
 	}
 	patch("alice", `{"is_active": false, "memberships": {}}`)
 	if ms, err := s.Store().Memberships(t.Context(), s.IDs().Users["alice"].ID); err != nil || len(ms) != 0 {

@@ -55,10 +55,11 @@ func TestCurrent(t *testing.T) {
 		if u.CurrentOrganization != s.IDs().Organizations[want[0]].ID || u.CurrentTeam != s.IDs().Teams[want[1]].ID {
 			t.Errorf("%s: stored %v and %d, want those of %q", user, u.CurrentOrganization, u.CurrentTeam, want)
 		}
-		view, err := s.API().Users().View(t.Context(), users.Actor{}, u.ID)
+		sight, err := s.API().Users().Look(t.Context(), users.Viewer{}, u.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
+		view := sight.View()
 		var names []string
 		for _, o := range view.Organizations {
 			names = append(names, o.Name)

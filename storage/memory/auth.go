@@ -13,18 +13,18 @@ import (
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
-func (r reader) SessionByHash(ctx context.Context, h auth.Hash) (auth.Session, users.User, error) {
+func (r reader) SessionByHash(ctx context.Context, h auth.Hash) (auth.Session, *users.Profile, error) {
 	end, err := r.begin(ctx)
 	if err != nil {
-		return auth.Session{}, users.User{}, err
+		return auth.Session{}, nil, err
 	}
 	defer end()
 	id, ok := r.d.sessionByHash[h]
 	if !ok {
-		return auth.Session{}, users.User{}, users.ErrNotFound
+		return auth.Session{}, nil, users.ErrNotFound
 	}
 	s := r.d.sessions[id]
-	return s, r.d.users[s.UserID], nil
+	return s, r.d.profile(r.d.users[s.UserID]), nil
 }
 
 func (r reader) Sessions(ctx context.Context, user users.ID) ([]auth.Session, error) {
@@ -43,18 +43,18 @@ func (r reader) Sessions(ctx context.Context, user users.ID) ([]auth.Session, er
 	return list, nil
 }
 
-func (r reader) APIKeyByHash(ctx context.Context, h auth.Hash) (auth.APIKey, users.User, error) {
+func (r reader) APIKeyByHash(ctx context.Context, h auth.Hash) (auth.APIKey, *users.Profile, error) {
 	end, err := r.begin(ctx)
 	if err != nil {
-		return auth.APIKey{}, users.User{}, err
+		return auth.APIKey{}, nil, err
 	}
 	defer end()
 	id, ok := r.d.keyByHash[h]
 	if !ok {
-		return auth.APIKey{}, users.User{}, users.ErrNotFound
+		return auth.APIKey{}, nil, users.ErrNotFound
 	}
 	k := r.d.keys[id]
-	return k.Clone(), r.d.users[k.UserID], nil
+	return k.Clone(), r.d.profile(r.d.users[k.UserID]), nil
 }
 
 func (r reader) APIKey(ctx context.Context, id string) (auth.APIKey, error) {
@@ -78,17 +78,17 @@ func (r reader) APIKeys(ctx context.Context, user users.ID) ([]auth.APIKey, erro
 	return list, nil
 }
 
-func (r reader) OAuthTokenByHash(ctx context.Context, h auth.Hash) (auth.OAuthToken, users.User, error) {
+func (r reader) OAuthTokenByHash(ctx context.Context, h auth.Hash) (auth.OAuthToken, *users.Profile, error) {
 	end, err := r.begin(ctx)
 	if err != nil {
-		return auth.OAuthToken{}, users.User{}, err
+		return auth.OAuthToken{}, nil, err
 	}
 	defer end()
 	token, ok := r.d.tokens[h]
 	if !ok {
-		return auth.OAuthToken{}, users.User{}, users.ErrNotFound
+		return auth.OAuthToken{}, nil, users.ErrNotFound
 	}
-	return token.Clone(), r.d.users[token.UserID], nil
+	return token.Clone(), r.d.profile(r.d.users[token.UserID]), nil
 }
 
 func (r reader) Attempts(ctx context.Context, key string) ([]time.Time, error) {

@@ -74,6 +74,17 @@ func (r reader) Invites(ctx context.Context, folded string, since time.Time) ([]
 	return invites, nil
 }
 
+// invited reports an invite to an address.
+func (d *data) invited(email string) bool {
+	folded := users.FoldEmail(email)
+	for _, i := range d.invites {
+		if users.FoldEmail(i.TargetEmail) == folded {
+			return true
+		}
+	}
+	return false
+}
+
 func (r reader) SSOEnforced(ctx context.Context, domain string) (bool, error) {
 	end, err := r.begin(ctx)
 	if err != nil {

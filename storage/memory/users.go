@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -40,11 +41,7 @@ func (r reader) Profiles(ctx context.Context, q users.Query) (users.Page, error)
 		return users.Page{}, err
 	}
 	defer end()
-	p := users.Page{
-		Memberships: map[users.ID][]users.Membership{}, Organizations: map[uuid.UUID]users.Organization{},
-		Teams: map[uuid.UUID][]users.Team{}, MemberCounts: map[uuid.UUID]int{}, Scenes: map[users.ID][]users.Scene{},
-		HasIdentity: map[users.ID]bool{}, HasAPIKey: map[users.ID]bool{},
-	}
+	var p users.Page
 	skip := q.Offset
 	for _, id := range r.d.candidates(q) {
 		u := r.d.users[id]
@@ -52,15 +49,14 @@ func (r reader) Profiles(ctx context.Context, q users.Query) (users.Page, error)
 			continue
 		}
 		p.Total++
-		if u.ID <= q.After || len(p.Users) == q.Limit {
+		if u.ID <= q.After || len(p.Profiles) == q.Limit {
 			continue
 		}
 		if skip > 0 {
 			skip--
 			continue
 		}
-		p.Users = append(p.Users, u)
-		r.d.describe(&p, u)
+		p.Profiles = append(p.Profiles, r.d.profile(u))
 	}
 	return p, nil
 }
@@ -89,34 +85,27 @@ func matches(u users.User, q users.Query) bool {
 		(!q.Staff.Valid || q.Staff.Value == u.IsStaff) && (!q.Active || u.IsActive)
 }
 
-// describe adds what is shown beside u.
-func (d *data) describe(p *users.Page, u users.User) {
-	if ms := d.memberships[u.ID]; len(ms) > 0 {
-		p.Memberships[u.ID] = slices.Clone(ms)
-		for _, m := range ms {
-			p.Organizations[m.OrganizationID] = d.organizations[m.OrganizationID].Clone()
-		}
+// profile is u with everything that is shown beside it.
+func (d *data) profile(u users.User) *users.Profile {
+	p := &users.Profile{
+		User: u, Memberships: slices.Clone(d.memberships[u.ID]), Scenes: slices.Clone(d.scenes[u.ID]),
+		HasIdentity: len(d.identities[u.ID]) > 0, HasAPIKey: len(d.keysOf[u.ID]) > 0, HasInvite: d.invited(u.Email),
+	}
+	for _, m := range p.Memberships {
+		p.Organizations = append(p.Organizations, d.organizations[m.OrganizationID].Clone())
 	}
 	if o, ok := d.organizations[u.CurrentOrganization]; ok {
-		if _, done := p.MemberCounts[o.ID]; !done {
-			p.Organizations[o.ID] = o.Clone()
-			p.MemberCounts[o.ID] = d.active[o.ID]
-			p.Teams[o.ID] = d.teamList(o.ID)
+		if p.Organization(o.ID) == nil {
+			p.Organizations = append(p.Organizations, o.Clone())
 		}
+		p.MemberCount = d.active[o.ID]
+		p.Teams = d.teamList(o.ID)
 	}
-	if t, ok := d.teams[u.CurrentTeam]; ok && !slices.Contains(p.Teams[t.OrganizationID], t) {
-		p.Teams[t.OrganizationID] = append(p.Teams[t.OrganizationID], t)
-		slices.SortFunc(p.Teams[t.OrganizationID], func(a, b users.Team) int { return int(a.ID - b.ID) })
+	if t, ok := d.teams[u.CurrentTeam]; ok && t.OrganizationID != u.CurrentOrganization {
+		p.Teams = append(p.Teams, t)
+		slices.SortFunc(p.Teams, func(a, b users.Team) int { return cmp.Compare(a.ID, b.ID) })
 	}
-	if s := d.scenes[u.ID]; len(s) > 0 {
-		p.Scenes[u.ID] = slices.Clone(s)
-	}
-	if len(d.identities[u.ID]) > 0 {
-		p.HasIdentity[u.ID] = true
-	}
-	if len(d.keysOf[u.ID]) > 0 {
-		p.HasAPIKey[u.ID] = true
-	}
+	return p
 }
 
 func (t *tx) CreateUser(ctx context.Context, u users.User) (users.User, error) {

@@ -58,7 +58,11 @@ func all(t *testing.T, st *sqlite.Store) []users.User {
 	if err != nil {
 		t.Fatalf("Profiles: %v", err)
 	}
-	return p.Users
+	var list []users.User
+	for _, profile := range p.Profiles {
+		list = append(list, profile.User)
+	}
+	return list
 }
 
 // raw opens the file without this package, on one connection.

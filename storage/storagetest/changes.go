@@ -155,7 +155,7 @@ func (w world) reads(ctx context.Context, r users.Reader) (snapshot, error) {
 
 func (w world) readUsers(ctx context.Context, r users.Reader, line func(string, error, ...any)) {
 	page, err := r.Profiles(ctx, users.Query{Limit: 100})
-	line("Profiles", err, page)
+	line("Profiles", err, index(page))
 	for _, u := range []users.User{w.ann, w.bob} {
 		one, err := r.User(ctx, u.ID)
 		line("User", err, one)
@@ -191,16 +191,24 @@ func (w world) readOrganizations(ctx context.Context, r users.Reader, line func(
 	line("Events", err, events)
 }
 
+// owner spells out the profile that came with a credential.
+func owner(p *users.Profile) shown {
+	if p == nil {
+		return shown{}
+	}
+	return index(users.Page{Profiles: []*users.Profile{p}})
+}
+
 func (w world) readSecrets(ctx context.Context, r auth.Reader, line func(string, error, ...any)) {
 	for _, secret := range []string{"ann", "ann2", "bob", "bob2", "new", "rotated", "rolled"} {
-		s, u, err := r.SessionByHash(ctx, hash(secret))
-		line("SessionByHash of "+secret, err, s, u)
-		k, u, err := r.APIKeyByHash(ctx, hash(secret))
-		line("APIKeyByHash of "+secret, err, k, u)
+		s, p, err := r.SessionByHash(ctx, hash(secret))
+		line("SessionByHash of "+secret, err, s, owner(p))
+		k, p, err := r.APIKeyByHash(ctx, hash(secret))
+		line("APIKeyByHash of "+secret, err, k, owner(p))
 		k, err = r.APIKey(ctx, secret)
 		line("APIKey of "+secret, err, k)
-		o, u, err := r.OAuthTokenByHash(ctx, hash(secret))
-		line("OAuthTokenByHash of "+secret, err, o, u)
+		o, p, err := r.OAuthTokenByHash(ctx, hash(secret))
+		line("OAuthTokenByHash of "+secret, err, o, owner(p))
 		ticket, err := r.Ticket(ctx, auth.PendingLogin, hash(secret))
 		line("Ticket of "+secret, err, ticket)
 		passkey, err := r.PasskeyByCredential(ctx, []byte(secret))

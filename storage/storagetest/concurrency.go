@@ -280,10 +280,11 @@ func (w world) alternate(ctx context.Context, st storage.Storage) error {
 }
 
 func (w world) consistent(ctx context.Context, st storage.Storage) error {
-	p, err := st.Profiles(ctx, users.Query{Limit: 10})
+	page, err := st.Profiles(ctx, users.Query{Limit: 10})
 	if err != nil {
 		return err
 	}
+	p := index(page)
 	if len(p.Users) != 2 || p.Total != 2 || len(p.Memberships[w.ann.ID]) != 1 {
 		return fmt.Errorf("call of Profiles: got %+v, want two users, ann with one membership", p)
 	}
@@ -294,9 +295,9 @@ func (w world) consistent(ctx context.Context, st storage.Storage) error {
 	if len(p.Teams[ann.CurrentOrganization]) == 0 || p.Organizations[ann.CurrentOrganization].ID != ann.CurrentOrganization {
 		return fmt.Errorf("call of Profiles: got no current organization or teams of another moment: %+v", p)
 	}
-	s, u, err := st.SessionByHash(ctx, hash("ann"))
-	if err == nil && u.FirstName != "" && s.UserAgent != u.FirstName {
-		return fmt.Errorf("SessionByHash: got session of moment %s and user of %s, want one", s.UserAgent, u.FirstName)
+	s, profile, err := st.SessionByHash(ctx, hash("ann"))
+	if err == nil && profile.User.FirstName != "" && s.UserAgent != profile.User.FirstName {
+		return fmt.Errorf("SessionByHash: got session of moment %s and user of %s, want one", s.UserAgent, profile.User.FirstName)
 	}
 	return err
 }

@@ -104,7 +104,7 @@ func gone(t *testing.T, st storage.Storage, u users.User, name string) {
 	sameList(t, "TeamInstallations after DeleteUser", must(st.TeamInstallations(ctx, integrations.TeamQuery{CreatedBy: u.ID}))(t))
 	sameList(t, "APIKeys after DeleteUser", must(st.APIKeys(ctx, u.ID))(t))
 	sameList(t, "Passkeys after DeleteUser", must(st.Passkeys(ctx, u.ID))(t))
-	p := must(st.Profiles(ctx, users.Query{ID: u.ID, Limit: 1}))(t)
+	p := index(must(st.Profiles(ctx, users.Query{ID: u.ID, Limit: 1}))(t))
 	same(t, "Profiles after DeleteUser", [2]int{p.Total, len(p.Users)}, [2]int{})
 }
 
@@ -122,7 +122,7 @@ func testUserCascade(t *testing.T, st storage.Storage) {
 	put(t, st, auth.Tx.SavePasskey, newPasskey(w.bob, number(9), "ann"))
 	again := w.ann
 	stored := addUser(t, st, again.Email, func(u *users.User) { *u = again })
-	p := must(st.Profiles(t.Context(), users.Query{ID: stored.ID, Limit: 1}))(t)
+	p := index(must(st.Profiles(t.Context(), users.Query{ID: stored.ID, Limit: 1}))(t))
 	same(t, "what a new user inherits",
 		[4]bool{len(p.Memberships[stored.ID]) > 0, len(p.Scenes[stored.ID]) > 0, p.HasIdentity[stored.ID], p.HasAPIKey[stored.ID]}, [4]bool{})
 }

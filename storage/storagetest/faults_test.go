@@ -123,16 +123,17 @@ func staleReads(ctx context.Context, st storage.Storage, fn func(auth.Tx) error)
 		return err
 	}
 	runtime.Gosched()
-	return st.UpdateAuth(ctx, func(tx auth.Tx) error { return fn(staleTx{tx, page.Users}) })
+	return st.UpdateAuth(ctx, func(tx auth.Tx) error { return fn(staleTx{tx, page.Profiles}) })
 }
 
 type staleTx struct {
 	auth.Tx
-	users []users.User
+	profiles []*users.Profile
 }
 
 func (t staleTx) User(ctx context.Context, id users.ID) (users.User, error) {
-	for _, u := range t.users {
+	for _, p := range t.profiles {
+		u := p.User
 		if u.ID == id {
 			return u, nil
 		}
@@ -170,10 +171,10 @@ func (t dirtyTx) SaveUser(ctx context.Context, u users.User) (users.User, error)
 func (d dirtyReads) Profiles(ctx context.Context, q users.Query) (users.Page, error) {
 	var page users.Page
 	d.written.Range(func(_, u any) bool {
-		page.Users = append(page.Users, u.(users.User))
+		page.Profiles = append(page.Profiles, &users.Profile{User: u.(users.User)})
 		return true
 	})
-	if len(page.Users) > 0 {
+	if len(page.Profiles) > 0 {
 		return page, nil
 	}
 	return d.Storage.Profiles(ctx, q)
@@ -202,7 +203,7 @@ type sessionCache struct {
 
 type cachedSession struct {
 	session auth.Session
-	user    users.User
+	user    *users.Profile
 }
 
 func plantSessionCache(st storage.Storage) storage.Storage {
@@ -219,11 +220,11 @@ type sessionCacheTx struct {
 
 func (t sessionCacheTx) SaveSession(ctx context.Context, s auth.Session) error {
 	u, _ := t.User(ctx, s.UserID)
-	t.cache.byHash.Store(s.Hash, cachedSession{s, u})
+	t.cache.byHash.Store(s.Hash, cachedSession{s, &users.Profile{User: u}})
 	return t.Tx.SaveSession(ctx, s)
 }
 
-func (c sessionCache) SessionByHash(ctx context.Context, h auth.Hash) (auth.Session, users.User, error) {
+func (c sessionCache) SessionByHash(ctx context.Context, h auth.Hash) (auth.Session, *users.Profile, error) {
 	if s, ok := c.byHash.Load(h); ok {
 		return s.(cachedSession).session, s.(cachedSession).user, nil
 	}
@@ -245,7 +246,7 @@ type shortTotal struct{ storage.Storage }
 func (s shortTotal) Profiles(ctx context.Context, q users.Query) (users.Page, error) {
 	p, err := s.Storage.Profiles(ctx, q)
 	if q.After != 0 {
-		p.Total = len(p.Users)
+		p.Total = len(p.Profiles)
 	}
 	return p, err
 }
@@ -254,10 +255,9 @@ type onlyOwnTeams struct{ storage.Storage }
 
 func (s onlyOwnTeams) Profiles(ctx context.Context, q users.Query) (users.Page, error) {
 	p, err := s.Storage.Profiles(ctx, q)
-	for id := range p.Teams {
-		if _, current := p.Organizations[id]; !current {
-			delete(p.Teams, id)
-		}
+	for i, all := range p.Profiles {
+		own := slices.DeleteFunc(slices.Clone(all.Teams), func(t users.Team) bool { return t.OrganizationID != all.User.CurrentOrganization })
+		p.Profiles[i] = &users.Profile{User: all.User, Organizations: all.Organizations, Teams: own, Memberships: all.Memberships}
 	}
 	return p, err
 }
@@ -274,7 +274,7 @@ func (s emptyForNil) APIKey(ctx context.Context, id string) (auth.APIKey, error)
 	return noNil(s.Storage.APIKey(ctx, id))
 }
 
-func (s emptyForNil) APIKeyByHash(ctx context.Context, h auth.Hash) (auth.APIKey, users.User, error) {
+func (s emptyForNil) APIKeyByHash(ctx context.Context, h auth.Hash) (auth.APIKey, *users.Profile, error) {
 	k, u, err := s.Storage.APIKeyByHash(ctx, h)
 	k, err = noNil(k, err)
 	return k, u, err
@@ -346,7 +346,8 @@ func (t staleTeam) DeleteTeam(ctx context.Context, id users.TeamID) error {
 	if err := t.Tx.DeleteTeam(ctx, id); err != nil {
 		return err
 	}
-	for _, u := range page.Users {
+	for _, p := range page.Profiles {
+		u := p.User
 		if u.CurrentTeam == id {
 			if _, err := t.SaveUser(ctx, u); err != nil {
 				return err
@@ -456,7 +457,8 @@ func staleConfigs(ctx context.Context, st storage.Storage, fn func(autonomy.Tx) 
 		return err
 	}
 	configs := map[users.ID]autonomy.Config{}
-	for _, u := range page.Users {
+	for _, p := range page.Profiles {
+		u := p.User
 		if c, err := st.AutonomyConfig(ctx, u.ID); err == nil {
 			configs[u.ID] = c
 		}

@@ -1,8 +1,10 @@
 package storagetest
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"slices"
 	"testing"
 	"time"
 
@@ -138,10 +140,61 @@ func newToken(u users.User, secret string) auth.OAuthToken {
 	return auth.OAuthToken{Hash: hash(secret), UserID: u.ID, Application: "app", Scopes: "user:read", CreatedAt: at(0), ExpiresAt: at(100)}
 }
 
+// shown is a page with what its profiles hold by its owners.
+type shown struct {
+	Total         int
+	Users         []users.User
+	Memberships   map[users.ID][]users.Membership
+	Organizations map[uuid.UUID]users.Organization
+	Teams         map[uuid.UUID][]users.Team
+	MemberCounts  map[uuid.UUID]int
+	Scenes        map[users.ID][]users.Scene
+	HasIdentity   map[users.ID]bool
+	HasAPIKey     map[users.ID]bool
+	HasInvite     map[users.ID]bool
+}
+
+// index spreads a page out.
+func index(p users.Page) shown {
+	s := shown{
+		Total: p.Total, Memberships: map[users.ID][]users.Membership{}, Organizations: map[uuid.UUID]users.Organization{},
+		Teams: map[uuid.UUID][]users.Team{}, MemberCounts: map[uuid.UUID]int{}, Scenes: map[users.ID][]users.Scene{},
+		HasIdentity: map[users.ID]bool{}, HasAPIKey: map[users.ID]bool{}, HasInvite: map[users.ID]bool{},
+	}
+	for _, p := range p.Profiles {
+		u := p.User
+		s.Users = append(s.Users, u)
+		if len(p.Memberships) > 0 {
+			s.Memberships[u.ID] = p.Memberships
+		}
+		if len(p.Scenes) > 0 {
+			s.Scenes[u.ID] = p.Scenes
+		}
+		for _, o := range p.Organizations {
+			s.Organizations[o.ID] = o
+		}
+		for _, team := range p.Teams {
+			if !slices.ContainsFunc(s.Teams[team.OrganizationID], func(known users.Team) bool { return known.ID == team.ID }) {
+				s.Teams[team.OrganizationID] = append(s.Teams[team.OrganizationID], team)
+				slices.SortFunc(s.Teams[team.OrganizationID], func(a, b users.Team) int { return cmp.Compare(a.ID, b.ID) })
+			}
+		}
+		if u.CurrentOrganization != uuid.Nil {
+			s.MemberCounts[u.CurrentOrganization] = p.MemberCount
+		}
+		for owners, has := range map[*map[users.ID]bool]bool{&s.HasIdentity: p.HasIdentity, &s.HasAPIKey: p.HasAPIKey, &s.HasInvite: p.HasInvite} {
+			if has {
+				(*owners)[u.ID] = true
+			}
+		}
+	}
+	return s
+}
+
 // profiles reads all users with everything beside them.
-func profiles(t *testing.T, st users.Reader) users.Page {
+func profiles(t *testing.T, st users.Reader) shown {
 	t.Helper()
-	return must(st.Profiles(t.Context(), users.Query{Limit: 1000}))(t)
+	return index(must(st.Profiles(t.Context(), users.Query{Limit: 1000}))(t))
 }
 
 func ids(list []users.User) []users.ID {

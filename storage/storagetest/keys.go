@@ -34,12 +34,12 @@ func tokenTests() []test {
 // key reads a key by its id and by the secret, and its owner.
 func key(t *testing.T, st auth.Reader, id, secret string) (auth.APIKey, users.User) {
 	t.Helper()
-	k, u, err := st.APIKeyByHash(t.Context(), hash(secret))
+	k, p, err := st.APIKeyByHash(t.Context(), hash(secret))
 	if err != nil {
 		t.Fatalf("APIKeyByHash: got %v, want nil", err)
 	}
 	same(t, "APIKey and APIKeyByHash", must(st.APIKey(t.Context(), id))(t), k)
-	return k, u
+	return k, p.User
 }
 
 func fullKey(u users.User) auth.APIKey {
@@ -183,11 +183,11 @@ func testKeyCopies(t *testing.T, st storage.Storage) {
 // token reads a token and its user by the secret.
 func token(t *testing.T, st auth.Reader, secret string) (auth.OAuthToken, users.User) {
 	t.Helper()
-	o, u, err := st.OAuthTokenByHash(t.Context(), hash(secret))
+	o, p, err := st.OAuthTokenByHash(t.Context(), hash(secret))
 	if err != nil {
 		t.Fatalf("OAuthTokenByHash: got %v, want nil", err)
 	}
-	return o, u
+	return o, p.User
 }
 
 func testTokenRoundTrip(t *testing.T, st storage.Storage) {

@@ -27,11 +27,11 @@ func sessionTests() []test {
 // session reads a session and its user by the secret.
 func session(t *testing.T, st auth.Reader, secret string) (auth.Session, users.User) {
 	t.Helper()
-	s, u, err := st.SessionByHash(t.Context(), hash(secret))
+	s, p, err := st.SessionByHash(t.Context(), hash(secret))
 	if err != nil {
 		t.Fatalf("SessionByHash: got %v, want nil", err)
 	}
-	return s, u
+	return s, p.User
 }
 
 func noSession(t *testing.T, st auth.Reader, secret string) {

@@ -36,7 +36,7 @@ func lookFor(t *testing.T, ctx context.Context, r auth.Reader, text string) {
 	refused(t, "UserByEmail", err, users.ErrNotFound)
 	_, err = r.APIKey(ctx, text)
 	refused(t, "APIKey", err, users.ErrNotFound)
-	page := must(r.Profiles(ctx, users.Query{Email: text, Limit: 1}))(t)
+	page := index(must(r.Profiles(ctx, users.Query{Email: text, Limit: 1}))(t))
 	same(t, "Total of Profiles", page.Total, 0)
 	sameList(t, "Users of Profiles", page.Users)
 	sameList(t, "Invites", must(r.Invites(ctx, text, at(0)))(t))

@@ -310,7 +310,8 @@ func testOwnWrites(t *testing.T, st storage.Storage) {
 		if err := errors.Join(tx.SaveMembership(ctx, m), tx.SaveSession(ctx, s)); err != nil {
 			return err
 		}
-		p, err := tx.Profiles(ctx, users.Query{Limit: 10})
+		page, err := tx.Profiles(ctx, users.Query{Limit: 10})
+		p := index(page)
 		sameList(t, "Users", p.Users, u)
 		sameList(t, "Memberships", p.Memberships[u.ID], m)
 		sameList(t, "Teams", p.Teams[o.ID], team)

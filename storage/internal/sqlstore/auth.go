@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,9 +35,21 @@ const (
 		"c.scoped_teams as c_scoped_teams, c.created_at as c_created_at, c.expires_at as c_expires_at"
 )
 
-// withUser selects one credential by hash together with its user.
-func (r reader) withUser(table, columns string) string {
-	return strings.Replace(selectUser, "select ", "select "+columns+", ", 1) + "join {" + table + "} c on c.user_id = u.id where c.hash = $1" + r.lock
+// withProfile reads one credential by hash into row, and the profile of its
+// user. row embeds a profileRow, which is returned by of.
+func (r reader) withProfile(ctx context.Context, what, table, columns string, h auth.Hash, row any, of *profileRow) (p *users.Profile, err error) {
+	query := "select " + columns + ", " + profileColumns + " from {" + table + "} c join {users} u on c.user_id = u.id where c.hash = $1" + r.lock
+	err = r.snapshot(ctx, func(r reader) error {
+		if err := r.get(ctx, row, query, h[:]); err != nil {
+			return r.wrap(ctx, what, err)
+		}
+		profiles, err := r.describe(ctx, gathered{users: []profileRow{*of}})
+		if err == nil {
+			p = profiles[0]
+		}
+		return err
+	})
+	return p, err
 }
 
 func (r sessionRow) session() (auth.Session, error) {
@@ -51,17 +62,17 @@ func hashOf(b []byte) (h auth.Hash) {
 	return h
 }
 
-func (r reader) SessionByHash(ctx context.Context, h auth.Hash) (auth.Session, users.User, error) {
+func (r reader) SessionByHash(ctx context.Context, h auth.Hash) (auth.Session, *users.Profile, error) {
 	var row struct {
 		sessionRow
-		userRow
+		profileRow
 	}
-	if err := r.get(ctx, &row, r.withUser("sessions", sessionColumns), h[:]); err != nil {
-		return auth.Session{}, users.User{}, r.wrap(ctx, "read session", err)
+	p, err := r.withProfile(ctx, "read session", "sessions", sessionColumns, h, &row, &row.profileRow)
+	if err != nil {
+		return auth.Session{}, nil, err
 	}
 	s, _ := row.session()
-	u, err := row.user()
-	return s, u, err
+	return s, p, nil
 }
 
 func (r reader) Sessions(ctx context.Context, user users.ID) ([]auth.Session, error) {
@@ -108,17 +119,17 @@ func (r keyRow) key() (auth.APIKey, error) {
 		LastUsedAt: timeOf(r.LastUsedAt), LastRolledAt: timeOf(r.LastRolledAt), ExpiresAt: timeOf(r.ExpiresAt)}, nil
 }
 
-func (r reader) APIKeyByHash(ctx context.Context, h auth.Hash) (auth.APIKey, users.User, error) {
+func (r reader) APIKeyByHash(ctx context.Context, h auth.Hash) (auth.APIKey, *users.Profile, error) {
 	var row struct {
 		keyRow
-		userRow
+		profileRow
 	}
-	if err := r.get(ctx, &row, r.withUser("api_keys", keyColumns), h[:]); err != nil {
-		return auth.APIKey{}, users.User{}, r.wrap(ctx, "read API key", err)
+	p, err := r.withProfile(ctx, "read API key", "api_keys", keyColumns, h, &row, &row.profileRow)
+	if err != nil {
+		return auth.APIKey{}, nil, err
 	}
 	k, _ := row.key()
-	u, err := row.user()
-	return k, u, err
+	return k, p, nil
 }
 
 func (r reader) APIKey(ctx context.Context, id string) (auth.APIKey, error) {
@@ -157,18 +168,18 @@ type tokenRow struct {
 	ExpiresAt   stamp                    `db:"c_expires_at"`
 }
 
-func (r reader) OAuthTokenByHash(ctx context.Context, h auth.Hash) (auth.OAuthToken, users.User, error) {
+func (r reader) OAuthTokenByHash(ctx context.Context, h auth.Hash) (auth.OAuthToken, *users.Profile, error) {
 	var row struct {
 		tokenRow
-		userRow
+		profileRow
 	}
-	if err := r.get(ctx, &row, r.withUser("oauth_tokens", tokenColumns), h[:]); err != nil {
-		return auth.OAuthToken{}, users.User{}, r.wrap(ctx, "read OAuth token", err)
+	p, err := r.withProfile(ctx, "read OAuth token", "oauth_tokens", tokenColumns, h, &row, &row.profileRow)
+	if err != nil {
+		return auth.OAuthToken{}, nil, err
 	}
-	u, err := row.user()
 	c := row.tokenRow
 	return auth.OAuthToken{Hash: hashOf(c.Hash), UserID: users.ID(c.UserID), Application: c.Application, Scopes: c.Scopes,
-		ScopedTeams: c.ScopedTeams.v, CreatedAt: timeOf(c.CreatedAt), ExpiresAt: timeOf(c.ExpiresAt)}, u, err
+		ScopedTeams: c.ScopedTeams.v, CreatedAt: timeOf(c.CreatedAt), ExpiresAt: timeOf(c.ExpiresAt)}, p, nil
 }
 
 func (t *tx) SaveOAuthToken(ctx context.Context, k auth.OAuthToken) error {

@@ -11,47 +11,117 @@ import (
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
-// Profiles reads a page in a fixed number of statements, all in one read
-// transaction.
-func (r reader) Profiles(ctx context.Context, q users.Query) (users.Page, error) {
-	if r.db != nil {
-		t, err := r.db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-		if err != nil {
-			return users.Page{}, r.wrap(ctx, "begin", err)
+// gathered is what belongs to a page of users.
+type gathered struct {
+	users         []profileRow
+	memberships   map[users.ID][]users.Membership
+	organizations map[uuid.UUID]users.Organization
+	teams         []users.Team
+	memberCounts  map[uuid.UUID]int
+	scenes        map[users.ID][]users.Scene
+}
+
+// profileRow is a user with what a page shows and needs no more rows for.
+type profileRow struct {
+	userRow
+	HasMembership bool `db:"has_membership"`
+	HasScene      bool `db:"has_scene"`
+	HasIdentity   bool `db:"has_identity"`
+	HasAPIKey     bool `db:"has_api_key"`
+	HasInvite     bool `db:"has_invite"`
+}
+
+// profileColumns are those of a profileRow.
+var profileColumns = userFields + `, exists (select 1 from {memberships} x where x.user_id = u.id) as has_membership,
+	exists (select 1 from {scenes} x where x.user_id = u.id) as has_scene,
+	exists (select 1 from {identities} x where x.user_id = u.id) as has_identity,
+	exists (select 1 from {api_keys} x where x.user_id = u.id) as has_api_key,
+	exists (select 1 from {invites} x where x.target_folded = u.email_folded) as has_invite`
+
+// snapshot runs fn on a reader all of whose statements see one moment.
+func (r reader) snapshot(ctx context.Context, fn func(reader) error) error {
+	if r.db == nil {
+		return fn(r)
+	}
+	t, err := r.db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return r.wrap(ctx, "begin", err)
+	}
+	// Nothing was written, so that ending it cannot fail in a way that matters.
+	defer func() { _ = t.Rollback() }()
+	r.q, r.db = t, nil
+	return fn(r)
+}
+
+// Profiles reads a page in a fixed number of statements.
+func (r reader) Profiles(ctx context.Context, q users.Query) (page users.Page, err error) {
+	err = r.snapshot(ctx, func(r reader) error {
+		g := gathered{}
+		if page.Total, g.users, err = r.pageUsers(ctx, q); err != nil {
+			return err
 		}
-		// Nothing was written, so that ending it cannot fail in a way that matters.
-		defer func() { _ = t.Rollback() }()
-		r.q, r.db = t, nil
-	}
-	p := users.Page{
-		Memberships: map[users.ID][]users.Membership{}, Organizations: map[uuid.UUID]users.Organization{},
-		Teams: map[uuid.UUID][]users.Team{}, MemberCounts: map[uuid.UUID]int{}, Scenes: map[users.ID][]users.Scene{},
-		HasIdentity: map[users.ID]bool{}, HasAPIKey: map[users.ID]bool{},
-	}
-	if err := r.pageUsers(ctx, q, &p); err != nil || len(p.Users) == 0 {
-		return p, err
-	}
-	if err := r.describeUsers(ctx, &p); err != nil {
+		page.Profiles, err = r.describe(ctx, g)
+		return err
+	})
+	if err != nil {
 		return users.Page{}, err
 	}
-	if err := r.describeOrganizations(ctx, &p); err != nil {
-		return users.Page{}, err
+	return page, nil
+}
+
+// describe reads what belongs to the users of a page.
+func (r reader) describe(ctx context.Context, g gathered) ([]*users.Profile, error) {
+	if len(g.users) == 0 {
+		return nil, nil
 	}
-	return p, nil
+	if err := r.describeUsers(ctx, &g); err != nil {
+		return nil, err
+	}
+	if err := r.describeOrganizations(ctx, &g); err != nil {
+		return nil, err
+	}
+	return g.profiles()
+}
+
+// profiles puts together what belongs together.
+func (g gathered) profiles() ([]*users.Profile, error) {
+	list := make([]*users.Profile, 0, len(g.users))
+	for _, row := range g.users {
+		u, err := row.user()
+		if err != nil {
+			return nil, err
+		}
+		p := &users.Profile{
+			User: u, Memberships: g.memberships[u.ID], Scenes: g.scenes[u.ID], MemberCount: g.memberCounts[u.CurrentOrganization],
+			HasIdentity: row.HasIdentity, HasAPIKey: row.HasAPIKey, HasInvite: row.HasInvite,
+		}
+		for _, m := range p.Memberships {
+			p.Organizations = append(p.Organizations, g.organizations[m.OrganizationID])
+		}
+		if o, ok := g.organizations[u.CurrentOrganization]; ok && p.Organization(o.ID) == nil {
+			p.Organizations = append(p.Organizations, o)
+		}
+		for _, t := range g.teams {
+			if t.OrganizationID == u.CurrentOrganization || t.ID == u.CurrentTeam {
+				p.Teams = append(p.Teams, t)
+			}
+		}
+		list = append(list, p)
+	}
+	return list, nil
 }
 
 // pageUsers reads the users themselves, and how many there are in all.
-func (r reader) pageUsers(ctx context.Context, q users.Query, p *users.Page) error {
+func (r reader) pageUsers(ctx context.Context, q users.Query) (total int, page []profileRow, err error) {
 	where, args := conditions(q)
 	totals, err := list(ctx, r, "count users", self[int], "select count(*) from {users} u"+where, args...)
 	if err != nil || len(totals) == 0 {
-		return err
+		return 0, nil, err
 	}
-	p.Total = totals[0]
 	n := len(args)
-	page := fmt.Sprintf("%sand u.id > $%d order by u.id limit $%d offset $%d", where, n+1, n+2, n+3)
-	p.Users, err = list(ctx, r, "list users", userRow.user, selectUser+page, append(args, q.After, q.Limit, q.Offset)...)
-	return err
+	where = fmt.Sprintf("%sand u.id > $%d order by u.id limit $%d offset $%d", where, n+1, n+2, n+3)
+	page, err = list(ctx, r, "list users", self[profileRow], "select "+profileColumns+" from {users} u"+where, append(args, q.After, q.Limit, q.Offset)...)
+	return totals[0], page, err
 }
 
 func conditions(q users.Query) (string, []any) {
@@ -83,38 +153,37 @@ func conditions(q users.Query) (string, []any) {
 	return b.String(), args
 }
 
-// describeUsers reads what belongs to the users of a page.
-func (r reader) describeUsers(ctx context.Context, p *users.Page) error {
-	ids := make([]int64, 0, len(p.Users))
-	for _, u := range p.Users {
-		ids = append(ids, int64(u.ID))
+// describeUsers reads what users of a page have several of.
+func (r reader) describeUsers(ctx context.Context, g *gathered) error {
+	ids := make([]int64, 0, len(g.users))
+	var belong, chose bool
+	for _, u := range g.users {
+		ids = append(ids, u.ID)
+		belong, chose = belong || u.HasMembership, chose || u.HasScene
 	}
 	in, err := r.d.List(ids)
 	if err != nil {
 		return err
 	}
 	mine := "where " + r.d.In("user_id", "$1")
-	ms, err := list(ctx, r, "list memberships", membershipRow.membership, selectMembership+mine+" order by joined_at nulls first, organization_id", in)
-	if err != nil {
-		return err
-	}
-	for _, m := range ms {
-		p.Memberships[m.UserID] = append(p.Memberships[m.UserID], m)
-	}
-	scenes, err := list(ctx, r, "list scenes", sceneRow.scene, "select user_id, team_id, scene, dashboard_id from {scenes} "+mine+" order by id", in)
-	if err != nil {
-		return err
-	}
-	for _, s := range scenes {
-		p.Scenes[s.UserID] = append(p.Scenes[s.UserID], s)
-	}
-	for table, has := range map[string]map[users.ID]bool{"identities": p.HasIdentity, "api_keys": p.HasAPIKey} {
-		owners, err := list(ctx, r, "list owners", self[users.ID], "select distinct user_id from {"+table+"} "+mine, in)
+	if belong {
+		g.memberships = map[users.ID][]users.Membership{}
+		ms, err := list(ctx, r, "list memberships", membershipRow.membership, selectMembership+mine+" order by joined_at nulls first, organization_id", in)
 		if err != nil {
 			return err
 		}
-		for _, id := range owners {
-			has[id] = true
+		for _, m := range ms {
+			g.memberships[m.UserID] = append(g.memberships[m.UserID], m)
+		}
+	}
+	if chose {
+		g.scenes = map[users.ID][]users.Scene{}
+		scenes, err := list(ctx, r, "list scenes", sceneRow.scene, "select user_id, team_id, scene, dashboard_id from {scenes} "+mine+" order by id", in)
+		if err != nil {
+			return err
+		}
+		for _, s := range scenes {
+			g.scenes[s.UserID] = append(g.scenes[s.UserID], s)
 		}
 	}
 	return nil
@@ -122,19 +191,22 @@ func (r reader) describeUsers(ctx context.Context, p *users.Page) error {
 
 // describeOrganizations reads the organizations of a page, and the teams and
 // numbers of members of the current ones.
-func (r reader) describeOrganizations(ctx context.Context, p *users.Page) error {
+func (r reader) describeOrganizations(ctx context.Context, g *gathered) error {
 	named, current := map[string]bool{}, map[string]bool{}
 	teams := []int64{}
-	for _, u := range p.Users {
-		if u.CurrentOrganization != uuid.Nil {
-			named[u.CurrentOrganization.String()], current[u.CurrentOrganization.String()] = true, true
+	for _, u := range g.users {
+		if id := u.CurrentOrganization; id.Valid {
+			named[id.UUID.String()], current[id.UUID.String()] = true, true
 		}
-		if u.CurrentTeam != 0 {
-			teams = append(teams, int64(u.CurrentTeam))
+		if u.CurrentTeam.Valid {
+			teams = append(teams, u.CurrentTeam.V)
 		}
-		for _, m := range p.Memberships[u.ID] {
+		for _, m := range g.memberships[users.ID(u.ID)] {
 			named[m.OrganizationID.String()] = true
 		}
+	}
+	if len(named) == 0 && len(teams) == 0 {
+		return nil
 	}
 	namedIn, err := r.d.List(keys(named))
 	if err != nil {
@@ -152,16 +224,14 @@ func (r reader) describeOrganizations(ctx context.Context, p *users.Page) error 
 	if err != nil {
 		return err
 	}
+	g.organizations = map[uuid.UUID]users.Organization{}
 	for _, o := range organizations {
-		p.Organizations[o.ID] = o
+		g.organizations[o.ID] = o
 	}
-	found, err := list(ctx, r, "list teams", teamRow.team,
+	g.teams, err = list(ctx, r, "list teams", teamRow.team,
 		selectTeam+"where "+r.d.In("organization_id", "$1")+" or "+r.d.In("id", "$2")+" order by id", currentIn, teamsIn)
 	if err != nil {
 		return err
-	}
-	for _, t := range found {
-		p.Teams[t.OrganizationID] = append(p.Teams[t.OrganizationID], t)
 	}
 	type count struct {
 		ID uuid.UUID `db:"organization_id"`
@@ -173,11 +243,9 @@ func (r reader) describeOrganizations(ctx context.Context, p *users.Page) error 
 	if err != nil {
 		return err
 	}
-	for id := range current {
-		p.MemberCounts[uuid.MustParse(id)] = 0
-	}
+	g.memberCounts = map[uuid.UUID]int{}
 	for _, c := range counts {
-		p.MemberCounts[c.ID] = c.N
+		g.memberCounts[c.ID] = c.N
 	}
 	return nil
 }

@@ -61,7 +61,8 @@ var userColumns = []string{
 }
 
 var (
-	selectUser = "select u.id, u.version, u." + strings.Join(userColumns, ", u.") + " from {users} u "
+	userFields = "u.id, u.version, u." + strings.Join(userColumns, ", u.")
+	selectUser = "select " + userFields + " from {users} u "
 	insertUser = "insert into {users} (version, " + strings.Join(userColumns, ", ") + ") values (1, :" + strings.Join(userColumns, ", :") + ") returning id"
 	updateUser = func() string {
 		var b strings.Builder
