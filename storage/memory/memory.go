@@ -14,16 +14,27 @@ import (
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/integrations"
+	"github.com/hedgerow-dev/hedgerow/storage/internal/cached"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 // Store implements storage.Storage. It is safe for concurrent use: transactions
 // run one at a time and readers wait while one runs.
-type Store struct{ reader }
+type Store struct{ *cached.Store }
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{reader{d: &data{
+	s := newStore()
+	return &Store{cached.New(s, s)}
+}
+
+// store has no profiles ready, but puts each together from its parts. Having
+// them ready is worth 90 us on a page of 100 users, and their JSON with them
+// 300 us more.
+type store struct{ reader }
+
+func newStore() *store {
+	return &store{reader{d: &data{
 		writer: make(chan struct{}, 1),
 		users:  map[users.ID]users.User{}, byUUID: map[uuid.UUID]users.ID{}, byEmail: map[string]users.ID{}, byDistinct: map[string]users.ID{},
 		organizations: map[uuid.UUID]users.Organization{}, teams: map[users.TeamID]users.Team{}, teamsOf: map[uuid.UUID][]users.TeamID{},
@@ -50,10 +61,11 @@ type data struct {
 	// writer is held by the one transaction that runs, mu besides while it does.
 	// done is closed when that transaction has ended: readers wait for it, as
 	// waiting for mu could not be canceled.
-	writer chan struct{}
-	mu     sync.RWMutex
-	done   atomic.Pointer[chan struct{}]
-	closed bool
+	writer  chan struct{}
+	mu      sync.RWMutex
+	done    atomic.Pointer[chan struct{}]
+	closed  atomic.Bool
+	commits atomic.Uint64
 
 	lastUser users.ID
 	lastTeam users.TeamID
@@ -139,7 +151,7 @@ func (r reader) begin(ctx context.Context) (end func(), err error) {
 			return nil, ctx.Err()
 		}
 	}
-	if r.d.closed {
+	if r.d.closed.Load() {
 		r.d.mu.RUnlock()
 		return nil, errClosed()
 	}
@@ -184,7 +196,7 @@ func replace[T any](t *tx, p *T, v T) {
 
 // update runs fn under the lock. A panic of fn undoes its changes as an error
 // does, and goes on.
-func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
+func (s *store) update(ctx context.Context, fn func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -195,7 +207,7 @@ func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
 	}
 	defer func() { <-s.d.writer }()
 	defer s.d.lock()()
-	if s.d.closed {
+	if s.d.closed.Load() {
 		return errClosed()
 	}
 	t := &tx{reader: reader{d: s.d, inTx: true}}
@@ -212,26 +224,38 @@ func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
 		return err
 	}
 	kept = true
+	s.d.commits.Add(1)
 	return nil
 }
 
+// Version counts commits.
+func (s *store) Version(context.Context) (uint64, error) {
+	if s.d.closed.Load() {
+		return 0, errClosed()
+	}
+	return s.d.commits.Load(), nil
+}
+
+// Settled is the Version: there is nobody else.
+func (s *store) Settled() (version uint64, foreign bool) { return s.d.commits.Load(), false }
+
 // UpdateUsers runs fn in a transaction.
-func (s *Store) UpdateUsers(ctx context.Context, fn func(users.Tx) error) error {
+func (s *store) UpdateUsers(ctx context.Context, fn func(users.Tx) error) error {
 	return s.update(ctx, func(t *tx) error { return fn(t) })
 }
 
 // UpdateAuth runs fn in a transaction.
-func (s *Store) UpdateAuth(ctx context.Context, fn func(auth.Tx) error) error {
+func (s *store) UpdateAuth(ctx context.Context, fn func(auth.Tx) error) error {
 	return s.update(ctx, func(t *tx) error { return fn(t) })
 }
 
 // UpdateAutonomy runs fn in a transaction.
-func (s *Store) UpdateAutonomy(ctx context.Context, fn func(autonomy.Tx) error) error {
+func (s *store) UpdateAutonomy(ctx context.Context, fn func(autonomy.Tx) error) error {
 	return s.update(ctx, func(t *tx) error { return fn(t) })
 }
 
 // UpdateIntegrations runs fn in a transaction.
-func (s *Store) UpdateIntegrations(ctx context.Context, fn func(integrations.Tx) error) error {
+func (s *store) UpdateIntegrations(ctx context.Context, fn func(integrations.Tx) error) error {
 	return s.update(ctx, func(t *tx) error { return fn(t) })
 }
 
@@ -249,11 +273,11 @@ func (d *data) lock() (unlock func()) {
 
 // Close makes later calls fail with users.ErrUnavailable. It waits for the
 // transaction that runs.
-func (s *Store) Close() error {
+func (s *store) Close() error {
 	s.d.writer <- struct{}{}
 	defer func() { <-s.d.writer }()
 	defer s.d.lock()()
-	s.d.closed = true
+	s.d.closed.Store(true)
 	return nil
 }
 

@@ -61,7 +61,8 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", explain(err))
 	}
-	return &Store{Store: sqlstore.New(x, x, names, dialect(), func() error { return nil }), write: x}, nil
+	s := sqlstore.New(x, x, names, dialect(), func() error { return nil })
+	return &Store{Storage: s, sql: s, write: x}, nil
 }
 
 // checkHandle looks at two connections where it can, because a PRAGMA that the

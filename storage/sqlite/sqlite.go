@@ -4,6 +4,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,14 +17,33 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/hedgerow-dev/hedgerow/storage"
+	"github.com/hedgerow-dev/hedgerow/storage/internal/cached"
 	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
 )
 
 // Store implements storage.Storage on a file.
 type Store struct {
-	*sqlstore.Store
+	storage.Storage
+	sql   *sqlstore.Store
 	write *sqlx.DB
 }
+
+// Tx is the store inside a transaction that the host has begun on the same
+// database, and ends. Its reads see what the transaction sees; each UpdateX is a
+// part of it that is kept or undone as a whole. It is used by one goroutine at a
+// time, and closing it does nothing.
+func (s *Store) Tx(host *sql.Tx) storage.Storage { return s.sql.Tx(host) }
+
+// Option changes what Open does.
+type Option func(*options)
+
+type options struct{ uncached bool }
+
+// WithoutCache reads everything from the file each time. Without it, Open keeps
+// up to 8192 users in memory, which costs about 6 KiB each, and asks the file
+// before each use whether somebody has changed it.
+func WithoutCache() Option { return func(o *options) { o.uncached = true } }
 
 const (
 	// readers is how many connections read at once; one more writes.
@@ -38,7 +58,11 @@ const (
 // tables up to date. Several processes may open one file, also at once. It
 // refuses a file that is no database, holds somebody else's tables, cannot be
 // written, or was made by a newer version. The caller closes the store.
-func Open(ctx context.Context, path string) (*Store, error) {
+func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
+	var o options
+	for _, set := range opts {
+		set(&o)
+	}
 	if path == "" || strings.Contains(path, ":memory:") {
 		return nil, errors.New("sqlite: a file is needed; use package memory for a store without one")
 	}
@@ -65,8 +89,28 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), read.Close(), write.Close())
 	}
-	closeBoth := func() error { return errors.Join(read.Close(), write.Close()) }
-	return &Store{Store: sqlstore.New(read, write, sqlstore.Names{}, dialect(), closeBoth), write: write}, nil
+	s, err := assemble(path, read, write, o)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), read.Close(), write.Close())
+	}
+	return s, nil
+}
+
+// assemble puts the cache in front of the handles.
+func assemble(path string, read, write *sqlx.DB, o options) (*Store, error) {
+	d := dialect()
+	if o.uncached {
+		s := sqlstore.New(read, write, sqlstore.Names{}, d, func() error { return errors.Join(read.Close(), write.Close()) })
+		return &Store{Storage: s, sql: s, write: write}, nil
+	}
+	w, err := newWatch(path, write)
+	if err != nil {
+		return nil, err
+	}
+	d.Committed = w.committed
+	// The last one to close tidies the file up, and must be one that may write.
+	s := sqlstore.New(read, write, sqlstore.Names{}, d, func() error { return errors.Join(w.close(), read.Close(), write.Close()) })
+	return &Store{Storage: cached.New(s, w), sql: s, write: write}, nil
 }
 
 // createFile creates a missing file, because SQLite itself would make it

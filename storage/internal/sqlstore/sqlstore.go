@@ -51,6 +51,9 @@ type Dialect struct {
 	Retry func(err error) bool
 	// Text reports text that the database cannot hold.
 	Text func(err error) bool
+	// Committed, unless nil, runs after each commit and each attempt at one, before
+	// anybody is told of it.
+	Committed func()
 	// Unavailable reports a database that cannot answer now: locked, full, lost.
 	Unavailable func(err error) bool
 }

@@ -74,7 +74,11 @@ func (r reader) attempt(ctx context.Context, write *sqlx.DB, fn func(*tx) error)
 	if err := fn(r.inside(t)); err != nil {
 		return err
 	}
-	return r.wrap(ctx, "commit", t.Commit())
+	err = r.wrap(ctx, "commit", t.Commit())
+	if r.d.Committed != nil {
+		r.d.Committed()
+	}
+	return err
 }
 
 // inside is r in a transaction that may write.

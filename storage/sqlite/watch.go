@@ -1,0 +1,173 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// watch tells what happens to a file, for package cached. "pragma data_version"
+// is a number that changes when another connection commits. A connection that
+// only watches sees every commit so, and the one that writes sees exactly those
+// of others.
+type watch struct {
+	observer *observed
+	writer   *observed
+
+	mu      sync.Mutex
+	version uint64 // of the observer, after the last commit of the writer
+	foreign bool   // somebody else has committed since that was asked last
+	other   uint64 // of the writer
+}
+
+func newWatch(path string, write *sqlx.DB) (*watch, error) {
+	db, err := open(path, readSettings, 1)
+	if err != nil {
+		return nil, err
+	}
+	w := &watch{observer: &observed{db: db.DB, keep: true}, writer: &observed{db: write.DB}}
+	if w.version, err = w.observer.read(); err == nil {
+		w.other, err = w.writer.read()
+	}
+	if err != nil {
+		return nil, errors.Join(explain(err), db.Close())
+	}
+	return w, nil
+}
+
+// Version is that of the observer.
+func (w *watch) Version(context.Context) (uint64, error) { return w.observer.read() }
+
+// Settled returns what committed has found.
+func (w *watch) Settled() (version uint64, foreign bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	version, foreign = w.version, w.foreign
+	w.foreign = false
+	return version, foreign
+}
+
+// committed follows each commit of the writer.
+func (w *watch) committed() {
+	version, observed := w.observer.read()
+	// Later than the observer, so that nobody else comes in between unseen.
+	other, written := w.writer.read()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if observed != nil || written != nil || other != w.other {
+		w.foreign = true
+	}
+	w.version, w.other = version, other
+}
+
+func (w *watch) close() error { return w.observer.close() }
+
+// stmt is what a statement of the driver can do.
+type stmt interface {
+	driver.Stmt
+	driver.StmtQueryContext
+}
+
+// observed reads the data version of the one connection of a handle. It goes
+// past database/sql, which would make up a fifth of the 4 us that this takes.
+type observed struct {
+	db   *sql.DB
+	keep bool // the handle serves nothing else
+
+	mu     sync.Mutex
+	conn   *sql.Conn // kept
+	raw    any       // the driver's connection that stmt belongs to
+	stmt   stmt
+	opened uint64 // connections so far: a new one counts anew
+}
+
+func (o *observed) read() (version uint64, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	conn := o.conn
+	if conn == nil {
+		if conn, err = o.db.Conn(context.Background()); err != nil {
+			return 0, err
+		}
+	}
+	err = conn.Raw(func(raw any) error {
+		if raw != o.raw || !o.keep {
+			if err := o.prepare(raw); err != nil {
+				return err
+			}
+		}
+		n, err := o.query()
+		version = o.opened<<32 | n
+		if err != nil || !o.keep {
+			// A connection that is closed with a statement left keeps the file open.
+			err = errors.Join(err, o.finish())
+		}
+		return err
+	})
+	if o.keep && err == nil {
+		o.conn = conn
+		return version, nil
+	}
+	o.conn = nil
+	return version, errors.Join(err, conn.Close())
+}
+
+// prepare makes the statement on a new connection.
+func (o *observed) prepare(raw any) error {
+	made, err := raw.(driver.Conn).Prepare("pragma data_version")
+	if err != nil {
+		return err
+	}
+	query, ok := made.(stmt)
+	if !ok {
+		return errors.Join(fmt.Errorf("statements of the driver are %T", made), made.Close())
+	}
+	if raw != o.raw {
+		o.opened++
+	}
+	o.raw, o.stmt = raw, query
+	return nil
+}
+
+func (o *observed) finish() error {
+	err := o.stmt.Close()
+	o.stmt = nil
+	if o.keep {
+		o.raw = nil
+	}
+	return err
+}
+
+func (o *observed) query() (n uint64, err error) {
+	rows, err := o.stmt.QueryContext(context.Background(), nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var row [1]driver.Value
+	if err := rows.Next(row[:]); err != nil {
+		return 0, err
+	}
+	version, ok := row[0].(int64)
+	if !ok {
+		return 0, fmt.Errorf("the data version is %T", row[0])
+	}
+	return uint64(version), nil
+}
+
+func (o *observed) close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.conn == nil {
+		return o.db.Close()
+	}
+	err := o.conn.Raw(func(any) error { return o.finish() })
+	err = errors.Join(err, o.conn.Close(), o.db.Close())
+	o.conn = nil
+	return err
+}
