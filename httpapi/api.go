@@ -83,6 +83,7 @@ type API struct {
 	users        *users.Service
 	autonomy     *autonomy.Service
 	integrations *integrations.Service
+	handler      http.Handler
 	mux          *http.ServeMux
 	origins      *http.CrossOriginProtection
 }
@@ -202,11 +203,13 @@ func (a *API) register() {
 		a.mux.Handle(path, h)
 		a.mux.Handle(path+"/{$}", h)
 	}
+	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.writeError(w, r, errNotFound) })
+	a.handler = a.guard(http.HandlerFunc(a.route))
 }
 
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a.guard(http.HandlerFunc(a.route)).ServeHTTP(w, r)
+	a.handler.ServeHTTP(w, r)
 }
 
 // route finds the resource. The mux alone would redirect unclean paths and
@@ -218,13 +221,17 @@ func (a *API) route(w http.ResponseWriter, r *http.Request) {
 		a.writeError(w, r, errNotFound)
 		return
 	}
-	inner := r.Clone(r.Context())
-	inner.URL.Path, inner.URL.RawPath = path, rawPath
-	if _, pattern := a.mux.Handler(inner); pattern == "" || unclean(path) {
+	if unclean(path) {
 		a.writeError(w, r, errNotFound)
 		return
 	}
-	a.mux.ServeHTTP(w, inner)
+	if a.config.BasePath != "" {
+		// The request is a copy already, its URL is the host's.
+		inner := *r.URL
+		inner.Path, inner.RawPath = path, rawPath
+		r.URL = &inner
+	}
+	a.mux.ServeHTTP(w, r)
 }
 
 // unclean reports paths that the mux would redirect.

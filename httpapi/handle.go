@@ -32,6 +32,7 @@ func (c *call) viewer() users.Viewer {
 type answer struct {
 	status int
 	body   []byte
+	lent   *jsonWriter // that body belongs to; given back when it is sent
 }
 
 // handler does the work of one route.
@@ -57,6 +58,9 @@ func (a *API) serve(res *resource) http.Handler {
 			ans.status = http.StatusOK
 		}
 		writeJSON(w, r, ans.status, ans.body)
+		if ans.lent != nil {
+			ans.lent.giveBack()
+		}
 	})
 }
 
@@ -242,11 +246,14 @@ func metadata(route) []byte {
 	return j.bytes()
 }
 
+var jsonType = []string{"application/json; charset=utf-8"}
+
 // writeJSON sends a body; nil means that there is none.
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, b []byte) {
 	if b != nil {
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+		h := w.Header()
+		h["Content-Type"] = jsonType
+		h.Set("Content-Length", strconv.Itoa(len(b)))
 	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {

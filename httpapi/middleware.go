@@ -51,16 +51,27 @@ func limitBody(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(maxRead))
 }
 
+// commonHeaders are those of every answer. The values are shared: whoever wants
+// another one sets it anew.
+var commonHeaders = []struct {
+	name  string // canonical
+	value []string
+}{
+	{"Cache-Control", []string{"no-store, private"}},
+	{"Vary", []string{"Cookie, Authorization"}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'"}},
+	{"Referrer-Policy", []string{"no-referrer"}},
+	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+}
+
 // guard surrounds every request: headers, a deadline, and an end to panics.
 func (a *API) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Cache-Control", "no-store, private")
-		h.Set("Vary", "Cookie, Authorization")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		for _, header := range commonHeaders {
+			h[header.name] = header.value
+		}
 		h.Set(requestIDHeader, requestID(r))
 		limitBody(w, r)
 		ctx, cancel := context.WithTimeout(r.Context(), maxRequest)

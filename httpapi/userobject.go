@@ -28,10 +28,11 @@ func (a *API) writeUser(j *jsonWriter, c *call, sight users.Sight) {
 }
 
 func newUserJSON(v users.View) *userJSON {
-	j := jsonWriter{buf: make([]byte, 0, typicalUser)}
-	writeHead(&j, v)
+	j := lendWriter()
+	defer j.giveBack()
+	writeHead(j, v)
 	at := len(j.buf)
-	writeTail(&j, v)
+	writeTail(j, v)
 	kept := slices.Clone(j.buf)
 	return &userJSON{head: kept[:at], tail: kept[at:]}
 }

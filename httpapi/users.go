@@ -26,7 +26,7 @@ func (a *API) listUsers(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	j := jsonWriter{buf: make([]byte, 0, 1024+typicalUser*len(result.Sights))}
+	j := lendWriter()
 	j.open()
 	j.int("count", int64(result.Total))
 	next, previous := a.links(c, q, p, result.Total)
@@ -35,11 +35,11 @@ func (a *API) listUsers(c *call) (answer, error) {
 	j.array("results")
 	for _, sight := range result.Sights {
 		j.name("")
-		a.writeUser(&j, c, sight)
+		a.writeUser(j, c, sight)
 	}
 	j.endArray()
 	j.close()
-	return answer{body: j.bytes()}, nil
+	return answer{body: j.bytes(), lent: j}, nil
 }
 
 // page is a slice of the list.
@@ -91,9 +91,6 @@ func count(s string) int {
 	return n
 }
 
-// typicalUser is about how many bytes the JSON of a user has.
-const typicalUser = 3 << 10
-
 func (a *API) getUser(c *call) (answer, error) { return a.show(c, c.viewer()) }
 
 // showUser answers with the object of the target as it is after a change.
@@ -106,9 +103,9 @@ func (a *API) show(c *call, viewer users.Viewer) (answer, error) {
 		return answer{}, err
 	}
 	c.header.Set("ETag", etag(sight.Profile.User.ID, sight.Profile.User.Version))
-	j := jsonWriter{buf: make([]byte, 0, typicalUser)}
-	a.writeUser(&j, c, sight)
-	return answer{body: j.bytes()}, nil
+	j := lendWriter()
+	a.writeUser(j, c, sight)
+	return answer{body: j.bytes(), lent: j}, nil
 }
 
 // etag names the user besides the version, so that no two users share one.
