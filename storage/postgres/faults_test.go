@@ -3,10 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
 	"net/url"
-	"path/filepath"
 	"sync"
 	"testing"
 
@@ -87,81 +84,11 @@ func TestLostRacesEnd(t *testing.T) {
 	}
 }
 
-// relay is a way to the server that can be cut.
-type relay struct {
-	listener net.Listener
-	network  string // of the server
-	target   string
-
-	mu    sync.Mutex
-	cut   bool
-	conns []net.Conn
-}
-
-func newRelay(t *testing.T, network, target string) *relay {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &relay{listener: l, network: network, target: target}
-	t.Cleanup(func() {
-		r.set(true)
-		if err := l.Close(); err != nil {
-			t.Errorf("close the relay: %v", err)
-		}
-	})
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			r.serve(c)
-		}
-	}()
-	return r
-}
-
-func (r *relay) serve(c net.Conn) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s, err := net.Dial(r.network, r.target)
-	if err != nil || r.cut {
-		_ = c.Close() // what the test is about
-		return
-	}
-	r.conns = append(r.conns, c, s)
-	go func() { _, _ = io.Copy(c, s); _ = c.Close() }()
-	go func() { _, _ = io.Copy(s, c); _ = s.Close() }()
-}
-
-// set cuts all connections and refuses new ones, or lets them through again.
-func (r *relay) set(cut bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.cut = cut
-	for _, c := range r.conns {
-		_ = c.Close() // some are closed already
-	}
-	r.conns = nil
-}
-
 func TestLostServerIsUnavailableAndComesBack(t *testing.T) {
 	t.Parallel()
-	u, err := url.Parse(postgrestest.DSN(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	network, target := "tcp", u.Host
-	if socket := q.Get("host"); socket != "" {
-		network, target = "unix", filepath.Join(socket, ".s.PGSQL.5432")
-	}
-	r := newRelay(t, network, target)
-	q.Del("host")
-	u.RawQuery, u.Host = q.Encode(), r.listener.Addr().String()
-	st := open(t, u.String())
+	dsn := postgrestest.DSN(t)
+	r := postgrestest.NewRelay(t, dsn)
+	st := open(t, postgrestest.Through(t, dsn, r))
 	ann := addUser(t, st, "ann@example.com")
 	rename := func(tx users.Tx) error { _, err := tx.SaveUser(t.Context(), ann); return err }
 	for range 3 {
@@ -169,7 +96,7 @@ func TestLostServerIsUnavailableAndComesBack(t *testing.T) {
 			if err := rename(tx); err != nil {
 				return err
 			}
-			r.set(true)
+			r.Cut()
 			return nil // so that the commit finds the connection cut
 		})
 		if !errors.Is(err, users.ErrUnavailable) {
@@ -183,7 +110,7 @@ func TestLostServerIsUnavailableAndComesBack(t *testing.T) {
 		if err := st.UpdateUsers(t.Context(), rename); !errors.Is(err, users.ErrUnavailable) {
 			t.Errorf("UpdateUsers without a server: got %v, want %v", err, users.ErrUnavailable)
 		}
-		r.set(false)
+		r.Restore()
 		if got, err := st.User(t.Context(), ann.ID); err != nil || got.Version != ann.Version {
 			t.Errorf("User when the server is back: got version %d, %v, want %d", got.Version, err, ann.Version)
 		}

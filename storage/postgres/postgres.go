@@ -32,6 +32,10 @@ const (
 	connectTimeout = 5 * time.Second
 )
 
+// keepAlive notices within 25 seconds that the host at the other end of an idle
+// connection is gone without a word. A statement under way waits for its context.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
+
 // Open connects to the database of a DSN, a URL such as
 // "postgres://user:password@host/database" or a list such as "host=… dbname=…",
 // and brings its tables up to date. Several processes may do so at once. With
@@ -46,9 +50,7 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 	if err := checkMode(config); err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = connectTimeout
-	}
+	followFailover(config)
 	db := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
@@ -56,6 +58,19 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("postgres: open: %w", err), db.Close())
 	}
 	return &Store{sqlstore.New(db, db, sqlstore.Names{}, dialect(), db.Close)}, nil
+}
+
+// followFailover makes sure that no connection stays with a server that is gone or
+// has stopped taking writes. The next one goes to whichever host does.
+func followFailover(config *pgx.ConnConfig) {
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	config.DialFunc = (&net.Dialer{Timeout: config.ConnectTimeout, KeepAliveConfig: keepAlive}).DialContext
+	keep := config.OnPgError
+	config.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
+		return err.Code != readOnlyTransaction && keep(conn, err)
+	}
 }
 
 // withoutDSN leaves the text of the DSN out, which may hold a password.
@@ -156,6 +171,10 @@ func dialect() sqlstore.Dialect {
 
 // unavailable reports a server that cannot be reached or cannot work now.
 func unavailable(err error) bool {
+	// Whatever the reason: while servers change places, one may even refuse the user.
+	if connect := new(pgconn.ConnectError); errors.As(err, &connect) {
+		return true
+	}
 	switch c := code(err); c {
 	case "":
 	case readOnlyTransaction, lockNotAvailable, queryCanceled:
@@ -164,9 +183,8 @@ func unavailable(err error) bool {
 		return strings.HasPrefix(c, connectionException) || strings.HasPrefix(c, insufficientResources) ||
 			strings.HasPrefix(c, operatorIntervention) || strings.HasPrefix(c, systemError)
 	}
-	var connect *pgconn.ConnectError
 	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err) ||
+	return errors.As(err, &network) || pgconn.SafeToRetry(err) ||
 		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, pgconn.ErrConnClosed) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

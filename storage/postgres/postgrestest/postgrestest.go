@@ -3,6 +3,7 @@
 // It is the one that HEDGEROW_TEST_POSTGRES names with a URL, or else a private
 // server that starts from the binaries on the machine with the first test of a
 // process, listens on a socket in a temporary folder, and stops with the process.
+// Tests of outages start servers of their own, or put a Relay in front of one.
 package postgrestest
 
 import (
@@ -22,7 +23,7 @@ const variable = "HEDGEROW_TEST_POSTGRES"
 
 // private is the server of this process. It is a variable because starting one
 // takes seconds, and tests share nothing else.
-var private = sync.OnceValues(start)
+var private = sync.OnceValues(func() (*Server, error) { return start(lossy, "") })
 
 // DSN returns the URL of a database in which an empty schema is the first of the
 // search path. No other test gets this schema, and it goes with the test.
@@ -36,7 +37,7 @@ func DSN(t testing.TB) string {
 		if err != nil {
 			unavailable(t, err)
 		}
-		base = server.dsn
+		base = server.DSN()
 	}
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme == "" {

@@ -12,30 +12,128 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
+	"testing"
 )
 
 // supervisor makes and starts a server, says so, and ends it when its input
 // ends: that happens however the process of the tests ends. $1 is the folder of
-// the binaries, $2 that of the server. The order of ICU differs from that of
-// bytes, so that tests see who relies on the wrong one.
+// the binaries, $2 that of the server, $3 its settings, and $4 the server that it
+// copies and follows, if any. The order of ICU differs from that of bytes, so
+// that tests see who relies on the wrong one.
 const supervisor = `
 trap 'rm -rf "$2"' EXIT
-"$1/initdb" -D "$2/data" -U hedgerow -A trust -E UTF8 --locale=C --locale-provider=icu --icu-locale=en-US --no-sync >"$2/log" 2>&1 &&
-"$1/pg_ctl" -D "$2/data" -l "$2/log" -w -o "-k '$2' -c listen_addresses= -c max_connections=200 -c fsync=off -c full_page_writes=off" start >>"$2/log" 2>&1 ||
+if [ -z "$4" ]
+then "$1/initdb" -D "$2/data" -U hedgerow -A trust -E UTF8 --locale=C --locale-provider=icu --icu-locale=en-US --no-sync
+else "$1/pg_basebackup" -D "$2/data" -d "$4" -R -c fast --no-sync
+fi >"$2/log" 2>&1 &&
+"$1/pg_ctl" -D "$2/data" -l "$2/log" -w -o "-k '$2' -c listen_addresses= -c max_connections=200 $3" start >>"$2/log" 2>&1 ||
 { cat "$2/log"; exit 1; }
 echo ready
 cat >/dev/null
 "$1/pg_ctl" -D "$2/data" -m immediate stop >/dev/null 2>&1
 `
 
-// server is a private server. It runs as long as input is open.
-type server struct {
-	dsn   string
-	input io.WriteCloser
+// lossy are settings for a server that no test breaks.
+const lossy = "-c fsync=off -c full_page_writes=off"
+
+// Server is a private PostgreSQL that tests may break.
+type Server struct {
+	binaries, dir string
+	attributes    *syscall.SysProcAttr // of its processes
+	input         io.WriteCloser       // it runs as long as this is open
+	supervisor    *exec.Cmd
 }
 
-func start() (*server, error) {
+// Start starts a server for one test, with which it ends. It keeps what it has
+// acknowledged through whatever the test does to it. Without the binaries of one
+// the test is skipped, or fails if the environment variable CI is true.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	return startFor(t, "")
+}
+
+// Standby starts a server that follows s. From then on s acknowledges only what
+// the standby has too.
+func (s *Server) Standby(t testing.TB) *Server {
+	t.Helper()
+	standby := startFor(t, "host="+s.dir+" user=hedgerow")
+	Execute(t, s.DSN(), "alter system set synchronous_standby_names = '*'")
+	Execute(t, s.DSN(), "select pg_reload_conf()")
+	Execute(t, s.DSN(), `do $$ begin
+		set local statement_timeout = '60s';
+		while not exists (select 1 from pg_stat_replication where sync_state = 'sync') loop perform pg_sleep(0.01); end loop;
+	end $$`)
+	return standby
+}
+
+func startFor(t testing.TB, follow string) *Server {
+	t.Helper()
+	s, err := start("", follow)
+	if err != nil {
+		unavailable(t, err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(s.input.Close(), s.supervisor.Wait()); err != nil {
+			t.Errorf("end the server: %v", err)
+		}
+	})
+	return s
+}
+
+// DSN returns the URL of a database of s or, with other servers, of the one among
+// them that takes writes.
+func (s *Server) DSN(others ...*Server) string {
+	hosts, q := []string{s.dir}, url.Values{}
+	for _, o := range others {
+		hosts = append(hosts, o.dir)
+		q.Set("target_session_attrs", "read-write")
+	}
+	q.Set("host", strings.Join(hosts, ","))
+	u := url.URL{Scheme: "postgres", User: url.User("hedgerow"), Path: "/postgres", RawQuery: q.Encode()}
+	return u.String()
+}
+
+// Crash ends all processes of the server at once, and starts it again.
+func (s *Server) Crash(t testing.TB) {
+	t.Helper()
+	s.control(t, "-l", filepath.Join(s.dir, "log"), "-m", "immediate", "restart")
+}
+
+// Kill ends the server by SIGKILL.
+func (s *Server) Kill(t testing.TB) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatalf("kill the server: %v", err)
+	}
+}
+
+// Promote makes a server of its own of a standby.
+func (s *Server) Promote(t testing.TB) {
+	t.Helper()
+	s.control(t, "promote")
+}
+
+func (s *Server) control(t testing.TB, args ...string) {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(s.binaries, "pg_ctl"), append([]string{"-D", filepath.Join(s.dir, "data"), "-w"}, args...)...)
+	cmd.Dir, cmd.SysProcAttr = s.dir, s.attributes
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("pg_ctl %v: %v: %s", args, err, out)
+	}
+}
+
+func start(settings, follow string) (*Server, error) {
 	binaries, err := findBinaries()
 	if err != nil {
 		return nil, err
@@ -44,35 +142,33 @@ func start() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("sh", "-c", supervisor, "sh", binaries, dir)
-	cmd.Dir = dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal is for the tests
+	s := &Server{binaries: binaries, dir: dir, supervisor: exec.Command("sh", "-c", supervisor, "sh", binaries, dir, settings, follow)}
+	s.attributes = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal is for the tests
 	if os.Geteuid() == 0 {
 		// PostgreSQL refuses to run as root.
-		if cmd.SysProcAttr.Credential, err = unprivileged(dir); err != nil {
+		if s.attributes.Credential, err = unprivileged(dir); err != nil {
 			return nil, err
 		}
 	}
-	input, err := cmd.StdinPipe()
+	s.supervisor.Dir, s.supervisor.SysProcAttr = dir, s.attributes
+	if s.input, err = s.supervisor.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := s.supervisor.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
+	if err := s.supervisor.Start(); err != nil {
 		return nil, err
 	}
 	lines, said := bufio.NewScanner(out), ""
 	for lines.Scan() {
 		if lines.Text() == "ready" {
-			u := url.URL{Scheme: "postgres", User: url.User("hedgerow"), Path: "/postgres", RawQuery: url.Values{"host": {dir}}.Encode()}
-			return &server{u.String(), input}, nil
+			return s, nil
 		}
 		said += lines.Text() + "\n"
 	}
-	return nil, fmt.Errorf("the server did not start: %w: %s", cmd.Wait(), said)
+	return nil, fmt.Errorf("the server did not start: %w: %s", s.supervisor.Wait(), said)
 }
 
 // findBinaries returns the folder of initdb and its companions. Debian keeps
