@@ -36,6 +36,9 @@ type child struct {
 	out  *bytes.Buffer
 	log  io.Reader
 	said string // in the log, until it listened
+
+	rest   strings.Builder // of the log
+	closed chan struct{}   // when the log ends
 }
 
 // start runs the server until it listens.
@@ -57,7 +60,7 @@ func launch(t *testing.T, args ...string) *child {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c := &child{cmd: exec.Command(os.Args[0], append([]string{"-addr", addr}, args...)...), base: "http://" + addr, out: &bytes.Buffer{}}
+	c := &child{cmd: exec.Command(os.Args[0], append([]string{"-addr", addr}, args...)...), base: "http://" + addr, out: &bytes.Buffer{}, closed: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), "HEDGEROW_TEST_SERVER=1")
 	c.cmd.Stdout = c.out
 	if c.log, err = c.cmd.StderrPipe(); err != nil {
@@ -76,7 +79,10 @@ func (c *child) listening(t *testing.T) {
 	lines := bufio.NewScanner(c.log)
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), "listening") {
-			go func() { _, _ = io.Copy(io.Discard, c.log) }()
+			go func() {
+				defer close(c.closed)
+				_, _ = io.Copy(&c.rest, c.log) // it ends when the process does
+			}()
 			return
 		}
 		t.Log(lines.Text())
@@ -91,6 +97,7 @@ func (c *child) end(t *testing.T, signal os.Signal) error {
 	if err := c.cmd.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
+	<-c.closed
 	return c.cmd.Wait()
 }
 

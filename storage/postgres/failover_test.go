@@ -56,7 +56,7 @@ func TestHostThatFallsSilent(t *testing.T) {
 	t.Parallel()
 	dsn := postgrestest.DSN(t)
 	first, second := postgrestest.NewRelay(t, dsn), postgrestest.NewRelay(t, dsn)
-	st := open(t, with(t, postgrestest.Through(t, dsn, first, second), "connect_timeout", "1"))
+	st := open(t, postgrestest.Through(t, dsn, first, second))
 	ann := addUser(t, st, "ann@example.com")
 	first.Stall()
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
