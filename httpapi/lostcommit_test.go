@@ -2,12 +2,14 @@ package httpapi_test
 
 import (
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/storage"
 )
 
 // TestLostCommits loses each commit of every verb, before and after it reached
@@ -20,23 +22,30 @@ func TestLostCommits(t *testing.T) {
 			t.Run(database+"/"+v.String(), func(t *testing.T) {
 				t.Parallel()
 				w := open(t)
-				e := newEnv(t, w.store, func(c *httpapi.Config) {
-					withMail(c)
-					c.Rand = &predictable{src: rand.NewChaCha8([32]byte{1})}
-					c.GitHub.Provider, c.GitHub.WebhookSecret = newGitHub(t, c.Now, acme()), webhookSecret
-				})
-				t.Cleanup(e.close)
-				alice := e.user("alice")
-				e.organization("Acme", alice)
-				cookie := e.session(alice, 0)
-				e.do("GET", self, "", cookie).ok(200) // which chooses the current organization
-				send := v.prepare(e, alice, cookie)
-				e.flush(t.Context())
+				e, send := newScene(t, w.store, v, nil)
 				l := &loss{env: e, verb: v, commits: w.commits, send: send, before: takeSnapshot(t, w.beside)}
 				l.try()
 			})
 		}
 	}
+}
+
+// newScene makes a world in which a verb can be sent, and returns what sends it.
+func newScene(t *testing.T, store storage.Storage, v verb, logger *slog.Logger) (*env, func() reply) {
+	t.Helper()
+	e := newEnv(t, store, func(c *httpapi.Config) {
+		withMail(c)
+		c.Rand, c.Logger = &predictable{src: rand.NewChaCha8([32]byte{1})}, logger
+		c.GitHub.Provider, c.GitHub.WebhookSecret = newGitHub(t, c.Now, acme()), webhookSecret
+	})
+	t.Cleanup(e.close)
+	alice := e.user("alice")
+	e.organization("Acme", alice)
+	cookie := e.session(alice, 0)
+	e.do("GET", self, "", cookie).ok(200) // which chooses the current organization
+	send := v.prepare(e, alice, cookie)
+	e.flush(t.Context())
+	return e, send
 }
 
 // loss tries a verb under every loss.
