@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
@@ -19,7 +20,11 @@ type gate struct {
 }
 
 func (g *gate) UpdateAuth(ctx context.Context, fn func(auth.Tx) error) error {
-	<-g.open
+	select {
+	case <-g.open:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	return g.Store.UpdateAuth(ctx, fn)
 }
 
@@ -29,13 +34,15 @@ func (g *gate) APIKey(ctx context.Context, id string) (auth.APIKey, error) {
 	return k, err
 }
 
-// TestLastUseStoredDuringARead: a use that is stored after the key was read, and
-// before the answer is made, is seen all the same.
-func TestLastUseStoredDuringARead(t *testing.T) {
+// usedAt is when the key of usedKey was used.
+var usedAt = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+// usedKey has a key whose use waits at a closed gate to be stored.
+func usedKey(t *testing.T) (*gate, *auth.Service, users.User) {
+	t.Helper()
 	g := &gate{Store: memory.New(), open: make(chan struct{}), between: func() {}}
 	close(g.open)
-	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	s, err := auth.NewService(g, users.NewService(g.Store.(*memory.Store), users.Config{}), auth.Config{Now: func() time.Time { return now }})
+	s, err := auth.NewService(g, users.NewService(g.Store.(*memory.Store), users.Config{}), auth.Config{Now: func() time.Time { return usedAt }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +55,13 @@ func TestLastUseStoredDuringARead(t *testing.T) {
 	if _, err := s.Bearer(t.Context(), value); err != nil {
 		t.Fatal(err)
 	}
+	return g, s, u
+}
+
+// TestLastUseStoredDuringARead: a use that is stored after the key was read, and
+// before the answer is made, is seen all the same.
+func TestLastUseStoredDuringARead(t *testing.T) {
+	g, s, u := usedKey(t)
 	g.between = func() {
 		close(g.open)
 		if err := s.Flush(t.Context()); err != nil {
@@ -55,7 +69,19 @@ func TestLastUseStoredDuringARead(t *testing.T) {
 		}
 		g.between = func() {}
 	}
-	if k, err := s.APIKey(t.Context(), u.ID, "k"); err != nil || !k.LastUsedAt.Equal(now) {
-		t.Errorf("last use is %v, %v, want %v", k.LastUsedAt, err, now)
+	if k, err := s.APIKey(t.Context(), u.ID, "k"); err != nil || !k.LastUsedAt.Equal(usedAt) {
+		t.Errorf("last use is %v, %v, want %v", k.LastUsedAt, err, usedAt)
 	}
+}
+
+// TestLastUseDoesNotWaitForever: a store that falls silent holds up neither the
+// uses that follow nor the end of the program.
+func TestLastUseDoesNotWaitForever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s, _ := usedKey(t)
+		begun := time.Now()
+		if err := s.Flush(t.Context()); err != nil || time.Since(begun) > time.Minute {
+			t.Errorf("Flush: got %v after %v, want no error within a minute", err, time.Since(begun))
+		}
+	})
 }

@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// storeTimeout is how long times of use may take to be stored. A database whose
+// host has fallen silent must not keep those that follow waiting.
+const storeTimeout = 30 * time.Second
+
 // usage keeps times of use that are not stored yet, so that no request waits for
 // the store because of them: unstored shows them at once, and they are stored
 // by a goroutine that ends when nothing is left to store.
@@ -64,9 +68,11 @@ func (u *usage[K]) flush(done chan struct{}) {
 			return
 		}
 		u.mu.Unlock()
-		if err := u.store(context.Background(), batch); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+		if err := u.store(ctx, batch); err != nil {
 			u.logger.Error("store "+u.what, slog.Any("error", err))
 		}
+		cancel()
 		u.mu.Lock()
 		for id, t := range batch {
 			if u.used[id].Equal(t) {
