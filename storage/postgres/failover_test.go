@@ -78,10 +78,15 @@ func TestServerThatTakesNoWrites(t *testing.T) {
 	postgrestest.Execute(t, server.DSN(), "select pg_reload_conf()")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	for err := error(nil); !errors.Is(err, users.ErrUnavailable); { // until the server has reloaded
-		if err = st.UpdateUsers(ctx, func(tx users.Tx) error { _, err := tx.SaveUser(ctx, ann); return err }); err != nil && !errors.Is(err, users.ErrUnavailable) {
-			t.Fatalf("SaveUser on a server that takes no writes: got %v, want %v", err, users.ErrUnavailable)
-		}
+	var err error
+	for err == nil { // until the server has reloaded
+		err = st.UpdateUsers(ctx, func(tx users.Tx) (err error) {
+			ann, err = tx.SaveUser(ctx, ann)
+			return err
+		})
+	}
+	if !errors.Is(err, users.ErrUnavailable) {
+		t.Fatalf("SaveUser on a server that takes no writes: got %v, want %v", err, users.ErrUnavailable)
 	}
 	if _, err := st.User(t.Context(), ann.ID); !errors.Is(err, users.ErrUnavailable) {
 		t.Errorf("User after a refused write: got %v, want %v", err, users.ErrUnavailable)

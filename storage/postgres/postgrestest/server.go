@@ -21,18 +21,20 @@ import (
 // ends: that happens however the process of the tests ends. $1 is the folder of
 // the binaries, $2 that of the server, $3 its settings, and $4 the server that it
 // copies and follows, if any. The order of ICU differs from that of bytes, so
-// that tests see who relies on the wrong one.
+// that tests see who relies on the wrong one. A server that was killed leaves
+// shared memory behind: a segment, and no more as long as the rest is in its folder.
 const supervisor = `
 trap 'rm -rf "$2"' EXIT
 if [ -z "$4" ]
 then "$1/initdb" -D "$2/data" -U hedgerow -A trust -E UTF8 --locale=C --locale-provider=icu --icu-locale=en-US --no-sync
 else "$1/pg_basebackup" -D "$2/data" -d "$4" -R -c fast --no-sync
 fi >"$2/log" 2>&1 &&
-"$1/pg_ctl" -D "$2/data" -l "$2/log" -w -o "-k '$2' -c listen_addresses= -c max_connections=200 $3" start >>"$2/log" 2>&1 ||
+"$1/pg_ctl" -D "$2/data" -l "$2/log" -w -o "-k '$2' -c listen_addresses= -c max_connections=200 -c dynamic_shared_memory_type=mmap $3" start >>"$2/log" 2>&1 ||
 { cat "$2/log"; exit 1; }
 echo ready
 cat >/dev/null
-"$1/pg_ctl" -D "$2/data" -m immediate stop >/dev/null 2>&1 || true
+"$1/pg_ctl" -D "$2/data" -m immediate stop >/dev/null 2>&1 ||
+{ id=$(awk 'NR == 7 {print $2}' "$2/data/postmaster.pid") && ipcrm -m "$id"; }
 `
 
 // lossy are settings for a server that no test breaks.
