@@ -2,17 +2,12 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
-	"errors"
 	"fmt"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jmoiron/sqlx"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
@@ -20,66 +15,17 @@ import (
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
-// counter is a driver.Connector whose connections count statements.
-type counter struct {
-	driver driver.Driver
-	dsn    string
-	n      atomic.Int64
-}
-
-func (c *counter) Driver() driver.Driver { return c.driver }
-
-func (c *counter) Connect(context.Context) (driver.Conn, error) {
-	inner, err := c.driver.Open(c.dsn)
-	if err != nil {
-		return nil, err
-	}
-	return countingConn{inner.(fullConn), &c.n}, nil
-}
-
-// fullConn is what connections of the driver can do.
-type fullConn interface {
-	driver.Conn
-	driver.ConnBeginTx
-	driver.ConnPrepareContext
-	driver.ExecerContext
-	driver.QueryerContext
-	driver.SessionResetter
-	driver.Validator
-}
-
-type countingConn struct {
-	fullConn
-	n *atomic.Int64
-}
-
-func (c countingConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	c.n.Add(1)
-	return c.fullConn.PrepareContext(ctx, query)
-}
-
-func (c countingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	c.n.Add(1)
-	return c.fullConn.ExecContext(ctx, query, args)
-}
-
-func (c countingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	c.n.Add(1)
-	return c.fullConn.QueryContext(ctx, query, args)
-}
-
-// counting fills a database with n users, each with everything that a page
-// shows and with one credential of each kind, and opens it so that the
-// statements of the reading handle count. Hashes are hashOf the number of the
-// user.
-func counting(t *testing.T, n int) (*sqlstore.Store, *counter) {
+// furnished returns the path of a database with n users, each with everything
+// that a page shows and with one credential of each kind. Hashes are hashOf the
+// number of the user.
+func furnished(t *testing.T, n int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.db")
-	full, err := Open(t.Context(), path)
+	st, err := Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = full.UpdateAuth(t.Context(), func(tx auth.Tx) error {
+	err = st.UpdateAuth(t.Context(), func(tx auth.Tx) error {
 		for i := range n {
 			if err := addEverything(t.Context(), tx, i); err != nil {
 				return err
@@ -90,30 +36,18 @@ func counting(t *testing.T, n int) (*sqlstore.Store, *counter) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := full.Close(); err != nil {
+	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
 
-	db, err := sql.Open("sqlite", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &counter{driver: db.Driver(), dsn: "file:" + path + "?" + readSettings}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	read := sqlx.NewDb(sql.OpenDB(c), "sqlite")
-	write, err := open(path, writeSettings, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st := sqlstore.New(read, write, sqlstore.Names{}, dialect(), func() error { return errors.Join(read.Close(), write.Close()) })
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
-	return st, c
+// counting opens a furnished database so that the statements of the reading
+// handle count.
+func counting(t *testing.T, n int) (*sqlstore.Store, *counter) {
+	t.Helper()
+	st, reading, _ := counted(t, furnished(t, n))
+	return st, reading
 }
 
 func hashOf(kind byte, i int) auth.Hash { return auth.Hash{kind, byte(i), byte(i >> 8), 1} }

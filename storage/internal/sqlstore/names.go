@@ -4,7 +4,6 @@ import (
 	"errors"
 	"regexp"
 	"strings"
-	"sync"
 )
 
 // Names says how tables are called. In the text of statements and migrations
@@ -42,20 +41,4 @@ func (n Names) qualified() string {
 		return n.Prefix
 	}
 	return n.Schema + "." + n.Prefix
-}
-
-// texts renders each statement of a store once. There are as many as are
-// written in this package, and a few dozen forms of Profiles.
-type texts struct {
-	names    Names
-	rendered sync.Map // from text to text
-}
-
-func (t *texts) of(text string) string {
-	if r, ok := t.rendered.Load(text); ok {
-		return r.(string)
-	}
-	r := t.names.Render(text)
-	t.rendered.Store(text, r)
-	return r
 }

@@ -43,7 +43,7 @@ func (r reader) snapshot(ctx context.Context, fn func(reader) error) error {
 	if r.db == nil {
 		return fn(r)
 	}
-	t, err := r.db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	t, err := r.db.begin(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return r.wrap(ctx, "begin", err)
 	}

@@ -13,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/jmoiron/sqlx/reflectx"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
@@ -25,6 +24,9 @@ import (
 type Dialect struct {
 	// ForUpdate is appended to selects of records inside a transaction that may write.
 	ForUpdate string
+	// Prepare says that the database compiles a statement each time that it comes as
+	// text, and the driver does not keep it prepared.
+	Prepare bool
 	// LockKey locks the key bound to $1 until the end of the transaction, though
 	// there may be no row yet to lock. It is "" with OneWriter.
 	LockKey string
@@ -62,15 +64,21 @@ type Dialect struct {
 // that begins its transactions as a writer. They may be the same.
 type Store struct {
 	reader
-	mapper *reflectx.Mapper
-	run    runner
-	close  func() error
+	run   runner
+	close func() error
 }
 
 // New returns a store. close is called by Close.
 func New(read, write *sqlx.DB, names Names, d Dialect, close func() error) *Store {
-	r := reader{q: read, db: read, d: &d, texts: &texts{names: names}}
-	return &Store{reader: r, mapper: read.Mapper, run: r.transactions(write), close: close}
+	reading := newHandle(read, d)
+	writing := reading
+	if write != read {
+		writing = newHandle(write, d)
+	}
+	r := reader{q: reading, db: reading, d: &d, texts: &texts{names: names, mapper: read.Mapper}}
+	return &Store{reader: r, run: r.transactions(writing), close: func() error {
+		return errors.Join(reading.closeStatements(), writing.closeStatements(), close())
+	}}
 }
 
 // Close releases the handles.
@@ -78,8 +86,8 @@ func (s *Store) Close() error { return s.close() }
 
 // reader has the reading methods of both the store and a transaction.
 type reader struct {
-	q     sqlx.ExtContext
-	db    *sqlx.DB // nil inside a transaction
+	q     conn
+	db    *handle // nil inside a transaction
 	d     *Dialect
 	texts *texts
 	lock  string // Dialect.ForUpdate inside a transaction that may write
@@ -180,7 +188,7 @@ func (t *tx) one(ctx context.Context, what, query string, args ...any) error {
 
 // named runs a statement with the members of a row as parameters.
 func (t *tx) named(ctx context.Context, what, query string, row any) (int64, error) {
-	query, args, err := sqlx.BindNamed(sqlx.DOLLAR, query, row)
+	query, args, err := t.texts.bind(query, row)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", what, err)
 	}
@@ -189,7 +197,18 @@ func (t *tx) named(ctx context.Context, what, query string, row any) (int64, err
 
 // get selects a single row into dest.
 func (r reader) get(ctx context.Context, dest any, query string, args ...any) error {
-	return sqlx.GetContext(ctx, r.q, dest, r.texts.of(query), args...)
+	rows, err := r.q.QueryxContext(ctx, r.texts.of(query), args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return cmp.Or(rows.Err(), sql.ErrNoRows)
+	}
+	if err := scan(rows, dest); err != nil {
+		return err
+	}
+	return rows.Close()
 }
 
 // list selects rows and converts them.
@@ -197,19 +216,24 @@ func list[R, T any](ctx context.Context, r reader, what string, convert func(R) 
 	if matchless(args) {
 		return nil, ctx.Err()
 	}
-	var rows []R
-	if err := sqlx.SelectContext(ctx, r.q, &rows, r.texts.of(query), args...); err != nil {
+	rows, err := r.q.QueryxContext(ctx, r.texts.of(query), args...)
+	if err != nil {
 		return nil, r.wrap(ctx, what, err)
 	}
-	values := make([]T, 0, len(rows))
-	for _, row := range rows {
+	defer rows.Close()
+	values := []T{}
+	for rows.Next() {
+		var row R
+		if err := scan(rows, &row); err != nil {
+			return nil, r.wrap(ctx, what, err)
+		}
 		v, err := convert(row)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", what, err)
 		}
 		values = append(values, v)
 	}
-	return values, nil
+	return values, r.wrap(ctx, what, rows.Err())
 }
 
 // one selects a single row and converts it.
@@ -235,7 +259,7 @@ func self[T any](v T) (T, error) { return v, nil }
 // returning runs a statement with the members of a row as parameters that
 // returns one number. No row is users.ErrNotFound.
 func (t *tx) returning(ctx context.Context, what, query string, row any) (int64, error) {
-	query, args, err := sqlx.BindNamed(sqlx.DOLLAR, query, row)
+	query, args, err := t.texts.bind(query, row)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", what, err)
 	}

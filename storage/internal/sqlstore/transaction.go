@@ -22,7 +22,7 @@ const maxAttempts = 10
 
 // transactions runs fn in a transaction of its own on a handle, again if it lost
 // a race.
-func (r reader) transactions(write *sqlx.DB) runner {
+func (r reader) transactions(write *handle) runner {
 	writers := make(chan struct{}, 1)
 	return func(ctx context.Context, fn func(*tx) error) error {
 		if r.d.OneWriter {
@@ -63,8 +63,8 @@ func pause(ctx context.Context, attempt int) error {
 
 // attempt runs fn in a transaction once. The level is given, so that what a
 // database does by default cannot change what the locks protect.
-func (r reader) attempt(ctx context.Context, write *sqlx.DB, fn func(*tx) error) error {
-	t, err := write.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+func (r reader) attempt(ctx context.Context, write *handle, fn func(*tx) error) error {
+	t, err := write.begin(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return r.wrap(ctx, "begin", err)
 	}
@@ -82,7 +82,7 @@ func (r reader) attempt(ctx context.Context, write *sqlx.DB, fn func(*tx) error)
 }
 
 // inside is r in a transaction that may write.
-func (r reader) inside(t *sqlx.Tx) *tx {
+func (r reader) inside(t conn) *tx {
 	r.q, r.db, r.lock = t, nil, r.d.ForUpdate
 	return &tx{reader: r}
 }
@@ -93,10 +93,10 @@ func (r reader) inside(t *sqlx.Tx) *tx {
 // the host's to run again. It is used by one goroutine at a time, and closing it
 // does nothing.
 func (s *Store) Tx(host *sql.Tx) storage.Storage {
-	t := &sqlx.Tx{Tx: host, Mapper: s.mapper}
+	t := &sqlx.Tx{Tx: host, Mapper: s.texts.mapper}
 	r := s.reader
 	r.q, r.db = t, nil
-	return &Store{reader: r, mapper: s.mapper, run: r.savepoints(t), close: func() error { return nil }}
+	return &Store{reader: r, run: r.savepoints(t), close: func() error { return nil }}
 }
 
 // savepoints runs fn as a part of a transaction.

@@ -1,0 +1,134 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
+)
+
+// counter is a driver.Connector whose connections count what they do.
+type counter struct {
+	driver driver.Driver
+	dsn    string
+
+	n        atomic.Int64 // statements that ran
+	compiled atomic.Int64 // texts that were compiled, to run once or more often
+	open     atomic.Int64 // prepared statements that are not closed
+}
+
+// newCounter is one for a database at path.
+func newCounter(t testing.TB, path, settings string) *counter {
+	t.Helper()
+	db, err := sql.Open("sqlite", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &counter{driver: db.Driver(), dsn: "file:" + path + "?" + settings}
+}
+
+// handle opens the database.
+func (c *counter) handle(connections int) *sqlx.DB {
+	db := sqlx.NewDb(sql.OpenDB(c), "sqlite")
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db
+}
+
+func (c *counter) Driver() driver.Driver { return c.driver }
+
+func (c *counter) Connect(context.Context) (driver.Conn, error) {
+	inner, err := c.driver.Open(c.dsn)
+	if err != nil {
+		return nil, err
+	}
+	return countingConn{inner.(fullConn), c}, nil
+}
+
+// fullConn is what connections of the driver can do.
+type fullConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.SessionResetter
+	driver.Validator
+}
+
+type countingConn struct {
+	fullConn
+	c *counter
+}
+
+func (c countingConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	inner, err := c.fullConn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	c.c.compiled.Add(1)
+	c.c.open.Add(1)
+	return countingStmt{inner.(fullStmt), c.c}, nil
+}
+
+func (c countingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.c.n.Add(1)
+	c.c.compiled.Add(1)
+	return c.fullConn.ExecContext(ctx, query, args)
+}
+
+func (c countingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.c.n.Add(1)
+	c.c.compiled.Add(1)
+	return c.fullConn.QueryContext(ctx, query, args)
+}
+
+// fullStmt is what statements of the driver can do.
+type fullStmt interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+type countingStmt struct {
+	fullStmt
+	c *counter
+}
+
+func (s countingStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	s.c.n.Add(1)
+	return s.fullStmt.ExecContext(ctx, args)
+}
+
+func (s countingStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	s.c.n.Add(1)
+	return s.fullStmt.QueryContext(ctx, args)
+}
+
+func (s countingStmt) Close() error {
+	s.c.open.Add(-1)
+	return s.fullStmt.Close()
+}
+
+// counted opens a database that has its tables, so that both handles count.
+func counted(t *testing.T, path string) (st *sqlstore.Store, reading, writing *counter) {
+	t.Helper()
+	reading, writing = newCounter(t, path, readSettings), newCounter(t, path, writeSettings)
+	read, write := reading.handle(readers), writing.handle(1)
+	st = sqlstore.New(read, write, sqlstore.Names{}, dialect(), func() error { return errors.Join(read.Close(), write.Close()) })
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return st, reading, writing
+}
