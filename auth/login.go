@@ -234,6 +234,12 @@ func (s *Service) addSession(ctx context.Context, tx Tx, session Session) error 
 		}
 		sessions = sessions[1:]
 	}
+	for _, earlier := range sessions {
+		if earlier.CreatedAt.Equal(session.CreatedAt) {
+			// Lists are ordered by time, also when the clock stands still.
+			session.CreatedAt = session.CreatedAt.Add(time.Microsecond)
+		}
+	}
 	return tx.SaveSession(ctx, session)
 }
 

@@ -82,7 +82,8 @@ func (s *Service) unexpired(list []Session) []Session {
 }
 
 // Sessions lists the caller's sessions that have not expired: the caller's own
-// first, then the one that was active last; those that never were come last.
+// first, then the one that was active last, or began last; those that never were
+// active come last.
 func (s *Service) Sessions(ctx context.Context, p Principal) ([]Session, error) {
 	used := s.sessionUse.unstored()
 	list, err := s.store.Sessions(ctx, p.Actor.ID)
@@ -102,7 +103,8 @@ func (s *Service) Sessions(ctx context.Context, p Principal) ([]Session, error) 
 		return 1
 	}
 	slices.SortFunc(list, func(a, b Session) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), b.LastActivity.Compare(a.LastActivity), bytes.Compare(a.ID[:], b.ID[:]))
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), b.LastActivity.Compare(a.LastActivity), b.CreatedAt.Compare(a.CreatedAt),
+			bytes.Compare(a.ID[:], b.ID[:]))
 	})
 	return list, nil
 }

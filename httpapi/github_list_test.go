@@ -113,6 +113,35 @@ func TestUninstall(t *testing.T) {
 	})
 }
 
+// TestLinksOfOneInstant are listed in the order in which they were made, also when
+// the clock stands still.
+func TestLinksOfOneInstant(t *testing.T) {
+	ids := []string{"5", "3", "6", "1", "4", "2"}
+	state := func() githubtest.State {
+		s := acme()
+		for _, id := range ids {
+			s.Installations[id] = s.Installations[githubtest.InstallationID]
+		}
+		s.Users[githubtest.Login] = githubtest.User{ID: githubtest.UserID, Installations: append(ids, githubtest.InstallationID)}
+		return s
+	}
+	withGitHub(t, state, nil, func(t *testing.T, e *env) {
+		who := e.session(e.user("alice"), 0)
+		for _, id := range ids {
+			back := e.visit(e.startLink(who, ""))
+			back.Set("installation_id", id)
+			e.callback(who, back).lands(linkedPage)
+		}
+		var got []string
+		for _, item := range e.do("GET", linkedPath, "", who).ok(200).json()["results"].([]any) {
+			got = append(got, item.(object)["installation_id"].(string))
+		}
+		if !slices.Equal(got, ids) {
+			t.Errorf("list is %q, want %q", got, ids)
+		}
+	})
+}
+
 // TestGitHubLoginSources: contract section 9, in the order of the sources.
 func TestGitHubLoginSources(t *testing.T) {
 	each(t, nil, func(t *testing.T, e *env) {

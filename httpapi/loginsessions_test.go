@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,37 @@ func TestA01LoginSessions(t *testing.T) {
 			t.Errorf("%d sessions after one expired, want 3", len(list))
 		}
 		e.do("GET", "/api/users/@me", "", stale).ok(401)
+	})
+}
+
+// TestSessionsOfOneInstant are listed from the last to the first, also when the
+// clock stands still.
+func TestSessionsOfOneInstant(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		mine := e.session(alice, time.Hour)
+		want := []string{"", "Device 5", "Device 4", "Device 3", "Device 2", "Device 1"}
+		for n := range 5 {
+			e.do("POST", "/api/login", credentials("alice", password), header("User-Agent", want[5-n])).signedIn()
+		}
+		stored, err := e.store.Sessions(t.Context(), alice.ID)
+		if err != nil || len(stored) != len(want) {
+			t.Fatalf("Sessions: got %v, %v", stored, err)
+		}
+		names := map[string]string{}
+		for _, session := range stored {
+			names[session.ID.String()] = session.UserAgent
+		}
+		var got []string
+		for _, item := range e.sessions(mine) {
+			got = append(got, names[item["id"].(string)])
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("list is %q, want %q", got, want)
+		}
+		if u, err := e.store.User(t.Context(), alice.ID); err != nil || !u.LastLogin.Equal(e.now()) {
+			t.Errorf("last login is %v, %v, want %v", u.LastLogin, err, e.now())
+		}
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -265,6 +266,12 @@ func (s *Service) saveLink(ctx context.Context, tx Tx, actor users.Actor, i Inst
 		}
 		if len(own) >= MaxInstallations {
 			return &stop{TooMany, nil}
+		}
+		for _, earlier := range own {
+			if !i.CreatedAt.After(earlier.CreatedAt) {
+				// The list is ordered by time, also when the clock stands still.
+				i.CreatedAt = earlier.CreatedAt.Add(time.Microsecond)
+			}
 		}
 	default:
 		return err
