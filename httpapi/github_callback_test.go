@@ -231,11 +231,11 @@ func TestCallbackOfSomebodyWhoLeft(t *testing.T) {
 				back.Del("installation_id")
 				back.Set("setup_action", "request")
 			}
-			e.gh.after = func() {
+			e.after(userRoute, func() {
 				if err := e.api.Auth().SetActive(t.Context(), alice.ID, false); err != nil {
 					t.Error(err)
 				}
-			}
+			})
 			e.callback(e.session(alice, 0), back).lands(failurePage("invalid_state"))
 			if err := e.api.Auth().SetActive(t.Context(), alice.ID, true); err != nil {
 				t.Fatal(err)
@@ -246,7 +246,7 @@ func TestCallbackOfSomebodyWhoLeft(t *testing.T) {
 		e.do("GET", "/api/users/@me/integrations/github/install_requests/", "", who).ok(200).has("results", "[]")
 
 		back := e.visit(e.startLink(e.session(bob, 0), ""))
-		e.gh.after = func() { e.do("DELETE", "/api/users/@me", "", e.session(bob, 0)).ok(204) }
+		e.after(userRoute, func() { e.do("DELETE", "/api/users/@me", "", e.session(bob, 0)).ok(204) })
 		e.callback(e.session(bob, 0), back).lands(failurePage("invalid_state"))
 	})
 }

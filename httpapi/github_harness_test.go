@@ -1,13 +1,14 @@
 package httpapi_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,35 +24,33 @@ import (
 // fakeGitHub is a client and the GitHub that it talks to.
 type fakeGitHub struct {
 	*github.Client
+	config github.Config
 	server *githubtest.Server
-	// after runs, if set, when GitHub has answered and before the answer is used.
-	after func()
+	hook   atomic.Pointer[hook]
 }
 
-func (g *fakeGitHub) User(ctx context.Context, token users.Secret) (integrations.Account, error) {
-	account, err := g.Client.User(ctx, token)
-	g.answered()
-	return account, err
+// hook runs once, when GitHub has answered a route and before the answer is used.
+type hook struct {
+	route string
+	run   func()
 }
 
-func (g *fakeGitHub) RefreshUserToken(ctx context.Context, refresh users.Secret) (integrations.UserToken, error) {
-	token, err := g.Client.RefreshUserToken(ctx, refresh)
-	g.answered()
-	return token, err
-}
-
-func (g *fakeGitHub) Repositories(ctx context.Context, token users.Secret, etag string) (integrations.RepositoryList, error) {
-	list, err := g.Client.Repositories(ctx, token, etag)
-	g.answered()
-	return list, err
-}
-
-func (g *fakeGitHub) answered() {
-	if after := g.after; after != nil {
-		g.after = nil
-		after()
+func (g *fakeGitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := g.hook.Load()
+	if h == nil || h.route != r.Method+" "+r.URL.Path || !g.hook.CompareAndSwap(h, nil) {
+		g.server.ServeHTTP(w, r)
+		return
 	}
+	answer := httptest.NewRecorder()
+	g.server.ServeHTTP(answer, r)
+	h.run()
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Code)
+	_, _ = w.Write(answer.Body.Bytes()) // the client sees what is missing
 }
+
+// after has run called when GitHub has answered a route.
+func (e *env) after(route string, run func()) { e.gh.hook.Store(&hook{route, run}) }
 
 const webhookSecret = "It's a Secret to Everybody"
 
@@ -65,22 +64,22 @@ func newGitHub(t *testing.T, now func() time.Time, state githubtest.State, chang
 	if err := server.SetState(state); err != nil {
 		t.Fatal(err)
 	}
-	listener, transport := httptest.NewServer(server), &http.Transport{}
+	g := &fakeGitHub{server: server}
+	listener, transport := httptest.NewServer(g), &http.Transport{}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		listener.Close()
 	})
 	app := githubtest.NewApp()
-	config := github.Config{ClientID: app.ClientID, ClientSecret: users.Secret(app.ClientSecret), PrivateKey: users.Secret(server.PrivateKeyPEM()),
+	g.config = github.Config{ClientID: app.ClientID, ClientSecret: users.Secret(app.ClientSecret), PrivateKey: users.Secret(server.PrivateKeyPEM()),
 		Slug: app.Slug, APIURL: listener.URL, WebURL: listener.URL, Transport: transport, Now: now}
 	for _, f := range change {
-		f(&config)
+		f(&g.config)
 	}
-	client, err := github.New(config)
-	if err != nil {
+	if g.Client, err = github.New(g.config); err != nil {
 		t.Fatal(err)
 	}
-	return &fakeGitHub{Client: client, server: server}
+	return g
 }
 
 // withGitHub runs a test on every store, with a GitHub in this state each.

@@ -251,7 +251,7 @@ func TestMeanwhile(t *testing.T) {
 		e.advance(5 * time.Hour)
 		who = e.session(alice, 0)
 		e.gh.server.RevokeUserTokens(githubtest.Login)
-		e.gh.after = func() { e.link(who) }
+		e.after(exchangeRoute, func() { e.link(who) })
 		token, err := e.api.Integrations().UserToken(t.Context(), alice.ID, "12345")
 		if err != nil || token == "" {
 			t.Errorf("UserToken of a link that was made anew while the old token was refused: %v", err)
@@ -259,15 +259,15 @@ func TestMeanwhile(t *testing.T) {
 		e.advance(5 * time.Hour)
 		who = e.session(alice, 0)
 		var sealed []byte
-		e.gh.after = func() {
+		e.after(exchangeRoute, func() {
 			e.link(who)
 			sealed = e.storedLink(alice).Sealed
-		}
+		})
 		token, err = e.api.Integrations().UserToken(t.Context(), alice.ID, "12345")
 		if err != nil || token == "" || !bytes.Equal(sealed, e.storedLink(alice).Sealed) {
 			t.Errorf("UserToken of a link that was made anew while the old token was renewed: %v", err)
 		}
-		e.gh.after = func() { e.do("DELETE", onePath, "", who).ok(204) }
+		e.after(listRoute, func() { e.do("DELETE", onePath, "", who).ok(204) })
 		e.do("GET", reposPath, "", who).refused(404, "invalid_request", "not_found", "")
 		e.do("GET", linkedPath, "", who).has("results", "[]")
 	})

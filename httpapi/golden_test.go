@@ -103,7 +103,7 @@ func (e *env) fullAlice() users.User {
 func second[T any](_ T, err error) error { return err }
 
 func TestGoldenAnswers(t *testing.T) {
-	each(t, repeatable, func(t *testing.T, e *env) {
+	inProcess(t, repeatable, func(t *testing.T, e *env) {
 		alice := e.fullAlice()
 		cookie := e.session(alice, time.Hour)
 		e.do("POST", "/api/users/@me/scene_personalisation", `{"scene":"Home","dashboard":7}`, cookie).ok(200)
@@ -126,7 +126,7 @@ func TestGoldenAnswers(t *testing.T) {
 
 // TestGoldenRefusals has one of each kind.
 func TestGoldenRefusals(t *testing.T) {
-	each(t, repeatable, func(t *testing.T, e *env) {
+	inProcess(t, repeatable, func(t *testing.T, e *env) {
 		alice := e.user("alice")
 		e.organization("Acme", alice)
 		fresh, stale, key := e.session(alice, 0), e.session(alice, 3*time.Hour), e.key(alice, "user:read", "user:write")

@@ -35,6 +35,8 @@ type env struct {
 	others      []*httpapi.API
 	otherStores []storage.Storage
 	turn        atomic.Int64
+	processes   []process // real ones, which then answer all requests
+	order       order
 
 	mu   sync.Mutex
 	time time.Time
@@ -49,9 +51,23 @@ var encryptionKeys = [][]byte{bytes.Repeat([]byte{7}, auth.EncryptionKeyBytes)}
 // cheap makes password hashing fast enough for tests.
 var cheap = auth.Cost{KiB: 8, Passes: 1}
 
-// each runs a test on every store, and on PostgreSQL with three processes that
-// share nothing but the database and the clock. configure may be nil.
+// each runs a test on every store, and on PostgreSQL with three instances that
+// share nothing but the database and the clock; or, with the flag -processes, on
+// three processes. configure may be nil.
 func each(t *testing.T, configure func(*httpapi.Config), fn func(t *testing.T, e *env)) {
+	t.Helper()
+	if *processes {
+		t.Run("processes", func(t *testing.T) {
+			t.Parallel()
+			onProcesses(t, configure, fn)
+		})
+		return
+	}
+	inProcess(t, configure, fn)
+}
+
+// inProcess is each for a test that reaches into the process of the API.
+func inProcess(t *testing.T, configure func(*httpapi.Config), fn func(t *testing.T, e *env)) {
 	t.Helper()
 	for name, open := range map[string]func(t *testing.T) []storage.Storage{
 		"memory": func(*testing.T) []storage.Storage { return []storage.Storage{memory.New()} },
@@ -130,6 +146,7 @@ func (e *env) flush(ctx context.Context) {
 // close ends all processes. The test's own context is done by then.
 func (e *env) close() {
 	e.t.Helper()
+	e.closeProcesses()
 	e.flush(context.Background())
 	for _, st := range append([]storage.Storage{e.store}, e.otherStores...) {
 		if err := st.Close(); err != nil {
@@ -264,6 +281,16 @@ func (e *env) do(method, path, body string, options ...option) reply {
 	for _, o := range options {
 		o(r)
 	}
+	w := e.answer(r)
+	checkDocumented(e.t, e.api, exchanged(r, []byte(body), w))
+	return reply{e.t, method + " " + path + " " + body, w.Code, w.Header(), w.Body.String()}
+}
+
+func (e *env) answer(r *http.Request) *httptest.ResponseRecorder {
+	e.t.Helper()
+	if e.processes != nil {
+		return e.send(r)
+	}
 	w := httptest.NewRecorder()
 	api := e.instance()
 	api.ServeHTTP(w, r)
@@ -274,8 +301,7 @@ func (e *env) do(method, path, body string, options ...option) reply {
 			e.t.Errorf("Flush: %v", err)
 		}
 	}
-	checkDocumented(e.t, api, exchanged(r, []byte(body), w))
-	return reply{e.t, method + " " + path + " " + body, w.Code, w.Header(), w.Body.String()}
+	return w
 }
 
 // ok fails the test unless the status is as given.
@@ -364,13 +390,18 @@ func (m *mailbox) Send(_ context.Context, message auth.Message) error {
 	return nil
 }
 
+// take returns what was sent since the last call, oldest first.
+func (m *mailbox) take() []auth.Message {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mail := m.mail
+	m.mail = nil
+	return mail
+}
+
 // mail returns what was sent since the last call, oldest first.
 func (e *env) mail() []auth.Message {
 	e.t.Helper()
 	e.flush(e.t.Context())
-	e.box.mu.Lock()
-	defer e.box.mu.Unlock()
-	mail := e.box.mail
-	e.box.mail = nil
-	return mail
+	return e.box.take()
 }

@@ -14,15 +14,19 @@ import (
 // ceremony is that of a service with pages on one origin.
 func ceremony(t *testing.T, origin string) auth.PasskeyCeremony {
 	t.Helper()
-	u, err := url.Parse(origin)
+	c, err := newCeremony(origin)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := passkey.New(passkey.Config{RPID: u.Hostname(), DisplayName: "Hedgerow", Origins: []string{origin}})
-	if err != nil {
-		t.Fatalf("passkey.New: %v", err)
-	}
 	return c
+}
+
+func newCeremony(origin string) (auth.PasskeyCeremony, error) {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return nil, err
+	}
+	return passkey.New(passkey.Config{RPID: u.Hostname(), DisplayName: "Hedgerow", Origins: []string{origin}})
 }
 
 // device is an authenticator in software, with one passkey, and the page that it

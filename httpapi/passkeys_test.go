@@ -94,7 +94,7 @@ func TestA05Passkeys(t *testing.T) {
 
 // TestGoldenPasskeys also shows that all randomness is ours.
 func TestGoldenPasskeys(t *testing.T) {
-	each(t, repeatable, func(t *testing.T, e *env) {
+	inProcess(t, repeatable, func(t *testing.T, e *env) {
 		alice := e.user("alice")
 		cookie := e.session(alice, 0)
 		if _, err := e.api.Auth().SavePasskey(t.Context(), auth.Passkey{UserID: alice.ID, Name: "Phone", Verified: true, LastUsedAt: e.now()}); err != nil {

@@ -364,7 +364,7 @@ func TestSecretsAreSealed(t *testing.T) {
 
 // TestGoldenSecondFactor has one answer of each kind.
 func TestGoldenSecondFactor(t *testing.T) {
-	each(t, repeatable, func(t *testing.T, e *env) {
+	inProcess(t, repeatable, func(t *testing.T, e *env) {
 		alice := e.user("alice")
 		cookie := e.session(alice, 0)
 		start := e.do("GET", own+"two_factor_start_setup", "", cookie).ok(200)
@@ -380,7 +380,7 @@ func TestGoldenSecondFactor(t *testing.T) {
 // TestRotatedKeysAreReplaced: a secret that an older key sealed still opens, and
 // is sealed by the newest one when it is used.
 func TestRotatedKeysAreReplaced(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
+	inProcess(t, nil, func(t *testing.T, e *env) {
 		e.alone() // one process is started again and again
 		alice := e.user("alice")
 		secret, _ := e.enrol(alice)
