@@ -1,6 +1,6 @@
 // Package storage joins what the domain packages ask of a database. It holds
-// no driver: storage/memory and storage/sqlite implement Storage, and
-// storage/storagetest says in tests what an implementation must do.
+// no driver: storage/memory, storage/sqlite and storage/postgres implement
+// Storage, and storage/storagetest says in tests what an implementation must do.
 package storage
 
 import (
@@ -19,4 +19,10 @@ type Storage interface {
 	integrations.Store
 	// Close releases what the store itself opened. Calls after it fail.
 	Close() error
+}
+
+// Migration is one step of the tables of a store that keeps them in a database.
+type Migration struct {
+	Version int64
+	Name    string // such as "second_factor"
 }

@@ -34,7 +34,7 @@ func ExampleNew() {
 
 // Those who change tables by hand run a script in place of Migrate.
 func ExampleSQL() {
-	script, err := postgres.SQL(postgres.Config{Schema: "app", TablePrefix: "acme_"})
+	script, err := postgres.SQL(postgres.Config{Schema: "app", TablePrefix: "acme_"}, 0)
 	fmt.Println(script[:49], err)
 	// Output:
 	// begin;

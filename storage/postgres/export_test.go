@@ -1,19 +1,15 @@
 package postgres
 
-import (
-	"testing"
-
-	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
-)
+import "testing"
 
 // Migrations returns the SQL of each, in their order.
 func Migrations(t *testing.T) (texts []string) {
 	t.Helper()
-	list, err := sqlstore.Migrations(migrationFiles, "migrations", sqlstore.Names{})
+	s, err := Config{}.schema()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range list {
+	for _, m := range s.Migrations {
 		texts = append(texts, m.SQL)
 	}
 	return texts

@@ -24,12 +24,12 @@ type Config struct {
 	TablePrefix string
 }
 
-func (c Config) names() (sqlstore.Names, error) {
-	names := sqlstore.Names{Schema: c.Schema, Prefix: c.TablePrefix}
-	if err := names.Check(); err != nil {
-		return names, fmt.Errorf("postgres: %w", err)
+func (c Config) schema() (sqlstore.Schema, error) {
+	s, err := sqlstore.NewSchema(migrationFiles, sqlstore.Names{Schema: c.Schema, Prefix: c.TablePrefix})
+	if err != nil {
+		return s, fmt.Errorf("postgres: %w", err)
 	}
-	return names, nil
+	return s, nil
 }
 
 // New keeps accounts in the host's own database. db is a handle by
@@ -37,7 +37,7 @@ func (c Config) names() (sqlstore.Names, error) {
 // that cannot be used. It does not migrate: Migrate has to have run. Nobody but
 // the host closes db, not even Close.
 func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
-	names, err := c.names()
+	s, err := c.schema()
 	if err != nil {
 		return nil, err
 	}
@@ -45,21 +45,14 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	if err := checkHandle(ctx, x); err != nil {
 		return nil, fmt.Errorf("postgres: the database handle: %w", err)
 	}
-	p, err := provider(ctx, x, names)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", err)
-	}
-	more, err := pending(ctx, x, p, names)
-	if err == nil && more {
-		err = sqlstore.ErrPending
-	}
+	pending, err := pending(ctx, x, s)
 	if err == nil {
-		err = sqlstore.RefuseNewer(ctx, p)
+		err = sqlstore.RefusePending(pending)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	return &Store{sqlstore.New(x, x, names, dialect(), func() error { return nil })}, nil
+	return &Store{sqlstore.New(x, x, s.Names, dialect(), func() error { return nil })}, nil
 }
 
 // checkHandle refuses what only a host's handle can be.

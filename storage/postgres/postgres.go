@@ -86,7 +86,11 @@ func prepare(ctx context.Context, db *sqlx.DB) error {
 	if err := check(ctx, db); err != nil {
 		return err
 	}
-	return migrate(ctx, db, sqlstore.Names{})
+	schema, err := Config{}.schema()
+	if err != nil {
+		return err
+	}
+	return migrate(ctx, db, schema)
 }
 
 // minVersion is the oldest server that its makers still mend.

@@ -20,12 +20,12 @@ type Config struct {
 	TablePrefix string
 }
 
-func (c Config) names() (sqlstore.Names, error) {
-	names := sqlstore.Names{Prefix: c.TablePrefix}
-	if err := names.Check(); err != nil {
-		return names, fmt.Errorf("sqlite: %w", err)
+func (c Config) schema() (sqlstore.Schema, error) {
+	s, err := sqlstore.NewSchema(migrationFiles, sqlstore.Names{Prefix: c.TablePrefix})
+	if err != nil {
+		return s, fmt.Errorf("sqlite: %w", err)
 	}
-	return names, nil
+	return s, nil
 }
 
 // HostSettings are the parameters of a DSN with which a host opens the handle
@@ -39,7 +39,7 @@ const HostSettings = writeSettings
 // are for, though it cannot see what synchronous loses. It does not migrate:
 // Migrate has to have run. Nobody but the host closes db, not even Close.
 func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
-	names, err := c.names()
+	s, err := c.schema()
 	if err != nil {
 		return nil, err
 	}
@@ -47,22 +47,15 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	if err := checkHandle(ctx, x); err != nil {
 		return nil, fmt.Errorf("sqlite: the database handle: %w", err)
 	}
-	p, err := provider(x, names)
-	if err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
-	}
-	more, err := pending(ctx, x, p, names)
-	if err == nil && more {
-		err = sqlstore.ErrPending
-	}
+	pending, err := s.Pending(ctx, x, tableExists)
 	if err == nil {
-		err = sqlstore.RefuseNewer(ctx, p)
+		err = sqlstore.RefusePending(pending)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", explain(err))
 	}
-	s := sqlstore.New(x, x, names, dialect(), func() error { return nil })
-	return &Store{Storage: s, sql: s, write: x}, nil
+	sql := sqlstore.New(x, x, s.Names, dialect(), func() error { return nil })
+	return &Store{Storage: sql, sql: sql, write: x}, nil
 }
 
 // checkHandle looks at two connections where it can, because a PRAGMA that the

@@ -12,6 +12,7 @@ import (
 	"github.com/pressly/goose/v3"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
 )
 
@@ -23,66 +24,66 @@ var migrationFiles embed.FS
 // Migrate brings the tables in the host's database up to date, each step in a
 // transaction. Several processes may do so at once.
 func Migrate(ctx context.Context, db *sql.DB, c Config) error {
-	names, err := c.names()
+	s, err := c.schema()
 	if err != nil {
 		return err
 	}
-	if err := migrate(ctx, sqlx.NewDb(db, "sqlite"), names); err != nil {
+	if err := migrate(ctx, sqlx.NewDb(db, "sqlite"), s); err != nil {
 		return fmt.Errorf("sqlite: %w", explain(err))
 	}
 	return nil
 }
 
-// Pending reports whether Migrate has something to do. It only reads.
-func Pending(ctx context.Context, db *sql.DB, c Config) (bool, error) {
-	names, err := c.names()
+// Pending lists what Migrate has to do, in its order. It only reads. Tables that
+// a later build has taken something away from are an error.
+func Pending(ctx context.Context, db *sql.DB, c Config) ([]storage.Migration, error) {
+	s, err := c.schema()
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	x := sqlx.NewDb(db, "sqlite")
-	p, err := provider(x, names)
+	pending, err := s.Pending(ctx, sqlx.NewDb(db, "sqlite"), tableExists)
 	if err != nil {
-		return false, fmt.Errorf("sqlite: %w", err)
+		return nil, fmt.Errorf("sqlite: %w", explain(err))
 	}
-	more, err := pending(ctx, x, p, names)
-	if err != nil {
-		return false, fmt.Errorf("sqlite: %w", explain(err))
-	}
-	return more, nil
+	return pending, nil
 }
 
-// SQL returns a script that does on a database without our tables what Migrate
-// does.
-func SQL(c Config) (string, error) {
-	names, err := c.names()
+// SQL returns a script that does what Migrate does: from the version of the first
+// pending migration on, or with 0 on a database without our tables. Where it does
+// not fit, a statement fails before anything is changed for good: have the shell
+// stop there (sqlite3 -bail). Version numbers that this build lacks are an error.
+func SQL(c Config, from int64) (string, error) {
+	s, err := c.schema()
 	if err != nil {
 		return "", err
 	}
-	migrations, err := sqlstore.Migrations(migrationFiles, "migrations", names)
-	if err != nil {
-		return "", fmt.Errorf("sqlite: %w", err)
-	}
-	return sqlstore.Dump(migrations, names, `
+	script, err := s.Script(from, `
 	id integer primary key autoincrement,
 	version_id integer not null,
 	is_applied integer not null,
 	tstamp timestamp default (datetime('now'))
-`), nil
+`)
+	if err != nil {
+		return "", fmt.Errorf("sqlite: %w", err)
+	}
+	return script, nil
 }
+
+const tableExists = "select exists (select 1 from sqlite_master where type = 'table' and name = $1)"
 
 // migrate runs what has not run yet. SQLite has no lock that spans
 // transactions: of several processes that start at once some fail, and find on
 // looking again that another was faster.
-func migrate(ctx context.Context, db *sqlx.DB, names sqlstore.Names) error {
-	p, err := provider(db, names)
+func migrate(ctx context.Context, db *sqlx.DB, s sqlstore.Schema) error {
+	p, err := s.Provider(goose.DialectSQLite3, db.DB)
 	if err != nil {
 		return err
 	}
 	const attempts = 10
 	for n := 1; ; n++ {
-		more, err := pending(ctx, db, p, names)
-		if err == nil && !more {
-			return sqlstore.RefuseNewer(ctx, p)
+		pending, err := s.Pending(ctx, db, tableExists)
+		if err == nil && len(pending) == 0 {
+			return nil
 		}
 		if err == nil {
 			// This waits for the busy timeout. Without it the provider would, and
@@ -105,16 +106,6 @@ func migrate(ctx context.Context, db *sqlx.DB, names sqlstore.Names) error {
 	}
 }
 
-// pending reports whether migrations have to run. It only reads, which the
-// provider would not do on an empty database.
-func pending(ctx context.Context, db *sqlx.DB, p *goose.Provider, names sqlstore.Names) (bool, error) {
-	ours, err := hasOurTables(ctx, db, names)
-	if err != nil || !ours {
-		return true, err
-	}
-	return p.HasPending(ctx)
-}
-
 // lock begins and ends a transaction that could write.
 func lock(ctx context.Context, db *sqlx.DB) error {
 	tx, err := db.BeginTxx(ctx, nil)
@@ -132,12 +123,4 @@ func lostRace(err error) bool {
 		return true
 	}
 	return code(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "already exists")
-}
-
-func provider(db *sqlx.DB, names sqlstore.Names) (*goose.Provider, error) {
-	migrations, err := sqlstore.Migrations(migrationFiles, "migrations", names)
-	if err != nil {
-		return nil, err
-	}
-	return sqlstore.Provider(goose.DialectSQLite3, db.DB, names, migrations)
 }

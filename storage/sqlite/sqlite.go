@@ -66,6 +66,10 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	if path == "" || strings.Contains(path, ":memory:") {
 		return nil, errors.New("sqlite: a file is needed; use package memory for a store without one")
 	}
+	schema, err := Config{}.schema()
+	if err != nil {
+		return nil, err
+	}
 	path = filepath.Clean(path)
 	if err := createFile(path); err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
@@ -83,7 +87,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), read.Close())
 	}
-	if err = explain(migrate(ctx, write, sqlstore.Names{})); err == nil {
+	if err = explain(migrate(ctx, write, schema)); err == nil {
 		err = checkWritable(ctx, path)
 	}
 	if err != nil {
@@ -150,20 +154,14 @@ func check(ctx context.Context, db *sqlx.DB) error {
 	if err := db.GetContext(ctx, &tables, "select count(*) from sqlite_master where type = 'table' and name not like 'sqlite!_%' escape '!'"); err != nil {
 		return explain(err)
 	}
-	ours, err := hasOurTables(ctx, db, sqlstore.Names{})
-	if err != nil {
+	var ours bool
+	if err := db.GetContext(ctx, &ours, tableExists, sqlstore.Names{}.MigrationTable()); err != nil {
 		return explain(err)
 	}
 	if tables > 0 && !ours {
 		return errors.New("the file holds the tables of another program; choose another file")
 	}
 	return nil
-}
-
-func hasOurTables(ctx context.Context, db *sqlx.DB, names sqlstore.Names) (bool, error) {
-	var n int
-	err := db.GetContext(ctx, &n, "select count(*) from sqlite_master where type = 'table' and name = $1", names.MigrationTable())
-	return n > 0, err
 }
 
 // checkWritable refuses a file that may only be read, which would show with the

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/pressly/goose/v3"
 
 	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -111,7 +112,11 @@ func makeVersion(t *testing.T, path string, version int) content {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	p, err := provider(db, sqlstore.Names{})
+	schema, err := Config{}.schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := schema.Provider(goose.DialectSQLite3, db.DB)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,16 +160,11 @@ func TestUpgrade(t *testing.T) {
 
 func latestVersion(t *testing.T) int {
 	t.Helper()
-	db, err := open(filepath.Join(t.TempDir(), "a.db"), writeSettings, 1)
+	schema, err := Config{}.schema()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	p, err := provider(db, sqlstore.Names{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(p.ListSources())
+	return len(schema.Migrations)
 }
 
 // checkUpgraded wants every old row, sound references, and a schema like that

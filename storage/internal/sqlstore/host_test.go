@@ -8,13 +8,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/pressly/goose/v3"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/storage"
+	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
 	"github.com/hedgerow-dev/hedgerow/storage/postgres"
 	"github.com/hedgerow-dev/hedgerow/storage/postgres/postgrestest"
 	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
@@ -31,10 +32,14 @@ type store interface {
 type host struct {
 	*sql.DB
 	migrate func(ctx context.Context, db *sql.DB, prefix string) error
-	pending func(ctx context.Context, db *sql.DB, prefix string) (bool, error)
+	pending func(ctx context.Context, db *sql.DB, prefix string) ([]storage.Migration, error)
 	new     func(ctx context.Context, db *sql.DB, prefix string) (store, error)
-	script  func(prefix string) (string, error)
+	script  func(prefix string, from int64) (string, error)
 	schema  string // a query for all that defines the tables
+
+	names      func(prefix string) sqlstore.Names
+	dialect    goose.Dialect
+	migrations string // the folder above that of the files
 }
 
 // hosts runs a test with a host on each database.
@@ -42,48 +47,68 @@ func hosts(t *testing.T, fn func(t *testing.T, h host)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		fn(t, host{
-			DB: openDB(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "host.db")+"?"+sqlite.HostSettings),
-			migrate: func(ctx context.Context, db *sql.DB, prefix string) error {
-				return sqlite.Migrate(ctx, db, sqlite.Config{TablePrefix: prefix})
-			},
-			pending: func(ctx context.Context, db *sql.DB, prefix string) (bool, error) {
-				return sqlite.Pending(ctx, db, sqlite.Config{TablePrefix: prefix})
-			},
-			new: func(ctx context.Context, db *sql.DB, prefix string) (store, error) {
-				return sqlite.New(ctx, db, sqlite.Config{TablePrefix: prefix})
-			},
-			script: func(prefix string) (string, error) { return sqlite.SQL(sqlite.Config{TablePrefix: prefix}) },
-			schema: "select type || ' ' || name || ' ' || tbl_name from sqlite_master order by 1",
-		})
+		fn(t, sqliteHost(t))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		db := openDB(t, "pgx", postgrestest.DSN(t))
-		var schema string
-		if err := db.QueryRow("select current_schema()").Scan(&schema); err != nil {
-			t.Fatal(err)
-		}
-		config := func(prefix string) postgres.Config { return postgres.Config{Schema: schema, TablePrefix: prefix} }
-		fn(t, host{
-			DB: db,
-			migrate: func(ctx context.Context, db *sql.DB, prefix string) error {
-				return postgres.Migrate(ctx, db, config(prefix))
-			},
-			pending: func(ctx context.Context, db *sql.DB, prefix string) (bool, error) {
-				return postgres.Pending(ctx, db, config(prefix))
-			},
-			new: func(ctx context.Context, db *sql.DB, prefix string) (store, error) {
-				return postgres.New(ctx, db, config(prefix))
-			},
-			script: func(prefix string) (string, error) { return postgres.SQL(config(prefix)) },
-			schema: `select table_name || ' ' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '') || ' ' || is_identity
+		fn(t, postgresHost(t))
+	})
+}
+
+func sqliteNames(prefix string) sqlstore.Names { return sqlstore.Names{Prefix: prefix} }
+
+func sqliteHost(t *testing.T) host {
+	t.Helper()
+	return host{
+		DB: openDB(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "host.db")+"?"+sqlite.HostSettings),
+		migrate: func(ctx context.Context, db *sql.DB, prefix string) error {
+			return sqlite.Migrate(ctx, db, sqlite.Config{TablePrefix: prefix})
+		},
+		pending: func(ctx context.Context, db *sql.DB, prefix string) ([]storage.Migration, error) {
+			return sqlite.Pending(ctx, db, sqlite.Config{TablePrefix: prefix})
+		},
+		new: func(ctx context.Context, db *sql.DB, prefix string) (store, error) {
+			return sqlite.New(ctx, db, sqlite.Config{TablePrefix: prefix})
+		},
+		script: func(prefix string, from int64) (string, error) {
+			return sqlite.SQL(sqlite.Config{TablePrefix: prefix}, from)
+		},
+		schema:     "select type || ' ' || name || ' ' || tbl_name from sqlite_master order by 1",
+		names:      sqliteNames,
+		dialect:    goose.DialectSQLite3,
+		migrations: "../../sqlite",
+	}
+}
+
+func postgresHost(t *testing.T) host {
+	t.Helper()
+	db := openDB(t, "pgx", postgrestest.DSN(t))
+	var schema string
+	if err := db.QueryRow("select current_schema()").Scan(&schema); err != nil {
+		t.Fatal(err)
+	}
+	config := func(prefix string) postgres.Config { return postgres.Config{Schema: schema, TablePrefix: prefix} }
+	return host{
+		DB: db,
+		migrate: func(ctx context.Context, db *sql.DB, prefix string) error {
+			return postgres.Migrate(ctx, db, config(prefix))
+		},
+		pending: func(ctx context.Context, db *sql.DB, prefix string) ([]storage.Migration, error) {
+			return postgres.Pending(ctx, db, config(prefix))
+		},
+		new: func(ctx context.Context, db *sql.DB, prefix string) (store, error) {
+			return postgres.New(ctx, db, config(prefix))
+		},
+		script: func(prefix string, from int64) (string, error) { return postgres.SQL(config(prefix), from) },
+		schema: `select table_name || ' ' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '') || ' ' || is_identity
 				from information_schema.columns where table_schema = current_schema()
 				union all select indexdef from pg_indexes where schemaname = current_schema()
 				union all select conname || ' ' || pg_get_constraintdef(oid) from pg_constraint where connamespace = current_schema()::regnamespace
 				order by 1`,
-		})
-	})
+		names:      func(prefix string) sqlstore.Names { return sqlstore.Names{Schema: schema, Prefix: prefix} },
+		dialect:    goose.DialectPostgres,
+		migrations: "../../postgres",
+	}
 }
 
 func openDB(t *testing.T, driver, dsn string) *sql.DB {
@@ -157,36 +182,6 @@ func create(ctx context.Context, st users.Store, email string) (u users.User, er
 	return u, err
 }
 
-func TestNewDoesNotMigrate(t *testing.T) {
-	t.Parallel()
-	hosts(t, func(t *testing.T, h host) {
-		ctx := t.Context()
-		h.exec(t, "create table users (mine integer)") // the host's own table of that name
-		if more, err := h.pending(ctx, h.DB, "acme_"); err != nil || !more {
-			t.Errorf("Pending at first: got %v, %v, want true", more, err)
-		}
-		if _, err := h.new(ctx, h.DB, "acme_"); err == nil || !strings.Contains(err.Error(), "Migrate") {
-			t.Errorf("New before Migrate: got %v, want an error that names Migrate", err)
-		}
-		if got := h.column(t, h.schema); len(got) != 1 {
-			t.Errorf("Pending and New left %q", got)
-		}
-		st := h.migrated(t, "acme_")
-		if more, err := h.pending(ctx, h.DB, "acme_"); err != nil || more {
-			t.Errorf("Pending after Migrate: got %v, %v, want false", more, err)
-		}
-		if _, err := create(ctx, st, "ann@example.com"); err != nil {
-			t.Errorf("create a user: %v", err)
-		}
-		if err := st.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-		if err := h.PingContext(ctx); err != nil {
-			t.Errorf("the host's handle after Close: %v", err)
-		}
-	})
-}
-
 func TestPrefixesSideBySide(t *testing.T) {
 	t.Parallel()
 	hosts(t, func(t *testing.T, h host) {
@@ -214,7 +209,7 @@ func TestConfigRefuses(t *testing.T) {
 			if _, err := h.new(t.Context(), h.DB, prefix); err == nil || !strings.Contains(err.Error(), "TablePrefix") {
 				t.Errorf("New with prefix %q: got %v, want an error that names the field", prefix, err)
 			}
-			if _, err := h.script(prefix); err == nil {
+			if _, err := h.script(prefix, 0); err == nil {
 				t.Errorf("SQL with prefix %q: got nil, want an error", prefix)
 			}
 			if err := h.migrate(t.Context(), h.DB, prefix); err == nil {
@@ -225,58 +220,6 @@ func TestConfigRefuses(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestScript runs the dump of the SQL in place of Migrate.
-func TestScript(t *testing.T) {
-	t.Parallel()
-	for _, prefix := range []string{"", "acme_"} {
-		var mu sync.Mutex
-		schemas := map[bool]map[string][]string{true: {}, false: {}}
-		for _, byScript := range []bool{false, true} {
-			t.Run(fmt.Sprint(prefix, byScript), func(t *testing.T) {
-				hosts(t, func(t *testing.T, h host) {
-					if byScript {
-						script, err := h.script(prefix)
-						if err != nil {
-							t.Fatalf("SQL: %v", err)
-						}
-						h.exec(t, script)
-						if more, err := h.pending(t.Context(), h.DB, prefix); err != nil || more {
-							t.Errorf("Pending after the script: got %v, %v, want false", more, err)
-						}
-					}
-					if _, err := create(t.Context(), h.migrated(t, prefix), "ann@example.com"); err != nil {
-						t.Errorf("create a user: %v", err)
-					}
-					lines := withoutSchema(t, h)
-					mu.Lock()
-					defer mu.Unlock()
-					schemas[byScript][filepath.Base(t.Name())] = lines
-				})
-			})
-		}
-		for name, want := range schemas[false] {
-			if got := schemas[true][name]; !slices.Equal(got, want) {
-				t.Errorf("%s: the script makes\n%q,\nwant\n%q", name, got, want)
-			}
-		}
-		if len(schemas[false]) != 2 {
-			t.Errorf("compared %d databases, want 2", len(schemas[false]))
-		}
-	}
-}
-
-// withoutSchema is the definition of the tables, in which the schema of
-// PostgreSQL has the name that each test has.
-func withoutSchema(t *testing.T, h host) []string {
-	t.Helper()
-	var lines []string
-	for _, line := range h.column(t, h.schema) {
-		words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '.' })
-		lines = append(lines, strings.Join(slices.DeleteFunc(words, func(w string) bool { return strings.HasPrefix(w, "hedgerow_") && len(w) > 30 }), " "))
-	}
-	return lines
 }
 
 var errStop = errors.New("stop")
