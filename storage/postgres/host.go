@@ -34,15 +34,16 @@ func (c Config) schema() (sqlstore.Schema, error) {
 
 // New keeps accounts in the host's own database. db is a handle by
 // github.com/jackc/pgx/v5/stdlib, also one that something wraps; New refuses one
-// that cannot be used. It does not migrate: Migrate has to have run. Nobody but
-// the host closes db, not even Close.
+// that cannot be used. It looks at two connections, and relies on the others being
+// opened alike. It does not migrate: Migrate has to have run. Nobody but the host
+// closes db, not even Close.
 func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	s, err := c.schema()
 	if err != nil {
 		return nil, err
 	}
 	x := sqlx.NewDb(db, "pgx")
-	if err := checkHandle(ctx, x); err != nil {
+	if err := sqlstore.CheckConnections(ctx, x, checkConnection); err != nil {
 		return nil, fmt.Errorf("postgres: the database handle: %w", err)
 	}
 	pending, err := pending(ctx, x, s)
@@ -55,13 +56,8 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	return &Store{sqlstore.New(x, x, s.Names, dialect(), func() error { return nil })}, nil
 }
 
-// checkHandle refuses what only a host's handle can be.
-func checkHandle(ctx context.Context, db *sqlx.DB) (err error) {
-	conn, err := db.Connx(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
+// checkConnection refuses what only a host's handle can be.
+func checkConnection(ctx context.Context, conn *sqlx.Conn) error {
 	// Whoever wraps the driver passes its errors and lists on, or is refused.
 	var e *pgconn.PgError
 	if _, err := conn.ExecContext(ctx, "select 1 / 0"); !errors.As(err, &e) {
@@ -71,7 +67,7 @@ func checkHandle(ctx context.Context, db *sqlx.DB) (err error) {
 	if err := conn.GetContext(ctx, &found, "select cast(1 as bigint) = any($1)", []int64{1}); err != nil {
 		return fmt.Errorf("its driver does not take lists: %w", err)
 	}
-	err = conn.Raw(func(driver any) error {
+	err := conn.Raw(func(driver any) error {
 		if c, ok := driver.(*stdlib.Conn); ok {
 			return checkMode(c.Conn().Config())
 		}

@@ -85,11 +85,13 @@ func TestNewRefuses(t *testing.T) {
 		config postgres.Config
 		want   string
 	}{
-		"values spliced into text": {handle(t, with(t, dsn, "default_query_exec_mode", "simple_protocol")), postgres.Config{}, "simple_protocol"},
-		"a server without writes":  {handle(t, with(t, dsn, "default_transaction_read_only", "on")), postgres.Config{}, "takes no writes"},
-		"a missing schema":         {db, postgres.Config{Schema: "nowhere"}, "create it first"},
-		"a schema to be quoted":    {db, postgres.Config{Schema: "A b"}, "Schema"},
-		"a driver without lists":   {lists, postgres.Config{}, "lists"},
+		"values spliced into text":      {handle(t, with(t, dsn, "default_query_exec_mode", "simple_protocol")), postgres.Config{}, "simple_protocol"},
+		"a server without writes":       {handle(t, with(t, dsn, "default_transaction_read_only", "on")), postgres.Config{}, "takes no writes"},
+		"commits that nobody waits for": {handle(t, with(t, dsn, "synchronous_commit", "off")), postgres.Config{}, "set synchronous_commit to on"},
+		"another encoding":              {handle(t, with(t, dsn, "client_encoding", "LATIN1")), postgres.Config{}, "client_encoding"},
+		"a missing schema":              {db, postgres.Config{Schema: "nowhere"}, "create it first"},
+		"a schema to be quoted":         {db, postgres.Config{Schema: "A b"}, "Schema"},
+		"a driver without lists":        {lists, postgres.Config{}, "lists"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,6 +102,22 @@ func TestNewRefuses(t *testing.T) {
 	}
 	if _, err := postgres.Open(t.Context(), with(t, dsn, "default_query_exec_mode", "simple_protocol")); err == nil {
 		t.Error("Open with the simple protocol: got nil, want an error")
+	}
+}
+
+// TestNewRefusesStatement has a host that sets by a statement what only one of its
+// connections then has.
+func TestNewRefusesStatement(t *testing.T) {
+	t.Parallel()
+	db := handle(t, postgrestest.DSN(t))
+	if err := postgres.Migrate(t.Context(), db, postgres.Config{}); err != nil {
+		t.Fatalf("Migrate: %v", err)
+	}
+	if _, err := db.ExecContext(t.Context(), "set synchronous_commit = off"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := postgres.New(t.Context(), db, postgres.Config{}); err == nil || !strings.Contains(err.Error(), "synchronous_commit") {
+		t.Errorf("New: got %v, want an error that names the setting", err)
 	}
 }
 

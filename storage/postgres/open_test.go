@@ -79,6 +79,7 @@ func TestOpenRefuses(t *testing.T) {
 		"no DSN at all":     {"postgres://ann:secret@host:port/db", "cannot be parsed"},
 		"a missing schema":  {with(t, dsn, "search_path", "nowhere"), "search_path"},
 		"a missing server":  {"postgres://ann:secret@127.0.0.1:1/db", "127.0.0.1"},
+		"lazy commits":      {with(t, dsn, "synchronous_commit", "off"), "set synchronous_commit to on"},
 		"an unknown option": {with(t, dsn, "no_such_option", "1"), "no_such_option"},
 	} {
 		t.Run(name, func(t *testing.T) {

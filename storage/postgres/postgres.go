@@ -105,13 +105,18 @@ func check(ctx context.Context, q sqlx.QueryerContext) error {
 	if version < minVersion {
 		return fmt.Errorf("PostgreSQL %d is too old; use 15 or later", version/10000)
 	}
-	var encoding, readOnly string
-	err := q.QueryRowxContext(ctx, "select current_setting('server_encoding'), current_setting('transaction_read_only')").Scan(&encoding, &readOnly)
+	var encoding, client, commit, readOnly string
+	err := q.QueryRowxContext(ctx, `select current_setting('server_encoding'), current_setting('client_encoding'), current_setting('synchronous_commit'),
+		current_setting('transaction_read_only')`).Scan(&encoding, &client, &commit, &readOnly)
 	switch {
 	case err != nil:
 		return err
 	case encoding != "UTF8":
 		return fmt.Errorf("the database has the encoding %s; create one with encoding UTF8", encoding)
+	case client != "UTF8":
+		return fmt.Errorf("client_encoding is %s; leave it out of the DSN and the settings of user and database, or set it to UTF8", client)
+	case commit == "off":
+		return errors.New("a crash may lose what was acknowledged; set synchronous_commit to on, in the DSN or for user or database")
 	case readOnly == "on":
 		return errors.New("the server takes no writes; name all hosts, with target_session_attrs=read-write, or a user who may write")
 	}

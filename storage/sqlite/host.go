@@ -36,15 +36,16 @@ const HostSettings = writeSettings
 
 // New keeps accounts in the host's own database. db is a handle on a file by
 // modernc.org/sqlite with the HostSettings; New refuses one without what they
-// are for, though it cannot see what synchronous loses. It does not migrate:
-// Migrate has to have run. Nobody but the host closes db, not even Close.
+// are for. It looks at two connections, and relies on the others being opened
+// alike. It does not migrate: Migrate has to have run. Nobody but the host closes
+// db, not even Close.
 func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	s, err := c.schema()
 	if err != nil {
 		return nil, err
 	}
 	x := sqlx.NewDb(db, "sqlite")
-	if err := checkHandle(ctx, x); err != nil {
+	if err := sqlstore.CheckConnections(ctx, x, checkConnection); err != nil {
 		return nil, fmt.Errorf("sqlite: the database handle: %w", err)
 	}
 	pending, err := s.Pending(ctx, x, tableExists)
@@ -58,30 +59,12 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	return &Store{Storage: sql, sql: sql, write: x}, nil
 }
 
-// checkHandle looks at two connections where it can, because a PRAGMA that the
-// host ran has reached one only.
-func checkHandle(ctx context.Context, db *sqlx.DB) error {
-	if db.Stats().MaxOpenConnections == 1 {
-		return checkConnections(ctx, db, 1)
-	}
-	return checkConnections(ctx, db, 2)
-}
+// minPatience is the least time that a connection may wait for its turn: a
+// checkpoint or a migration can take a good part of a second.
+const minPatience = 1000 // milliseconds
 
-// checkConnections looks at n connections, each while it holds those before.
-func checkConnections(ctx context.Context, db *sqlx.DB, n int) (err error) {
-	if n == 0 {
-		return nil
-	}
-	conn, err := db.Connx(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	if err := checkConnection(ctx, conn); err != nil {
-		return err
-	}
-	return checkConnections(ctx, db, n-1)
-}
+// synchronousFull is FULL as SQLite numbers it; EXTRA is above.
+const synchronousFull = 2
 
 func checkConnection(ctx context.Context, conn *sqlx.Conn) error {
 	var e *sqlite.Error
@@ -91,13 +74,17 @@ func checkConnection(ctx context.Context, conn *sqlx.Conn) error {
 	var s struct {
 		Version     string
 		File        string
-		ForeignKeys bool   `db:"foreign_keys"`
-		Journal     string `db:"journal"`
-		BusyTimeout int    `db:"busy_timeout"`
+		Encoding    string
+		ForeignKeys bool `db:"foreign_keys"`
+		Journal     string
+		Synchronous int
+		BusyTimeout int  `db:"busy_timeout"`
+		QueryOnly   bool `db:"query_only"`
 	}
 	err := conn.GetContext(ctx, &s, `select sqlite_version() as version, (select file from pragma_database_list where name = 'main') as file,
-		(select foreign_keys from pragma_foreign_keys) as foreign_keys, (select journal_mode from pragma_journal_mode) as journal,
-		(select timeout from pragma_busy_timeout) as busy_timeout`)
+		(select encoding from pragma_encoding) as encoding, (select foreign_keys from pragma_foreign_keys) as foreign_keys,
+		(select journal_mode from pragma_journal_mode) as journal, (select synchronous from pragma_synchronous) as synchronous,
+		(select timeout from pragma_busy_timeout) as busy_timeout, (select query_only from pragma_query_only) as query_only`)
 	switch {
 	case err != nil:
 		return err
@@ -105,12 +92,18 @@ func checkConnection(ctx context.Context, conn *sqlx.Conn) error {
 		return errUnsound(s.Version)
 	case s.File == "":
 		return errors.New("each of its connections has a database of its own in memory; open a file")
+	case s.Encoding != "UTF-8":
+		return fmt.Errorf("the file has the encoding %s, in which texts have another order; create one with UTF-8", s.Encoding)
 	case !s.ForeignKeys:
 		return errors.New("references are not enforced; open it with _foreign_keys=1")
 	case s.Journal != "wal":
 		return errors.New("readers and writers keep each other out; open it with _journal_mode=WAL")
-	case s.BusyTimeout == 0:
-		return errors.New("a connection does not wait for its turn; open it with _busy_timeout=5000")
+	case s.Synchronous < synchronousFull:
+		return errors.New("a power cut may lose what was acknowledged; open it with _synchronous=FULL")
+	case s.BusyTimeout < minPatience:
+		return errors.New("a connection does not wait for its turn, or not long enough; open it with _busy_timeout=5000")
+	case s.QueryOnly:
+		return errors.New("it may only read; open it without _query_only")
 	}
 	return checkImmediate(ctx, conn, s.File)
 }

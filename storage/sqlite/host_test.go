@@ -55,6 +55,10 @@ func TestNewRefuses(t *testing.T) {
 		"references that are not enforced": {"_foreign_keys=1", "_foreign_keys=0", "_foreign_keys=1"},
 		"deferred transactions":            {"_txlock=immediate", "_txlock=deferred", "_txlock=immediate"},
 		"no patience":                      {"_busy_timeout=5000", "_busy_timeout=0", "_busy_timeout=5000"},
+		"little patience":                  {"_busy_timeout=5000", "_busy_timeout=999", "_busy_timeout=5000"},
+		"commits that a power cut undoes":  {"_synchronous=FULL", "_synchronous=NORMAL", "_synchronous=FULL"},
+		"commits that nobody waits for":    {"_synchronous=FULL", "_synchronous=OFF", "_synchronous=FULL"},
+		"connections that may only read":   {"_txlock=immediate", "_txlock=immediate&_query_only=1", "_query_only"},
 		"a rollback journal":               {"_journal_mode=WAL", "_journal_mode=DELETE", "_journal_mode=WAL"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,6 +76,32 @@ func TestNewRefuses(t *testing.T) {
 				t.Errorf("New: got %v, want an error with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestNewTakesMore than it asks for.
+func TestNewTakesMore(t *testing.T) {
+	t.Parallel()
+	settings := strings.NewReplacer("FULL", "EXTRA", "5000", "1000").Replace(sqlite.HostSettings)
+	db := handle(t, "file:"+filepath.Join(t.TempDir(), "host.db")+"?"+settings)
+	if err := sqlite.Migrate(t.Context(), db, sqlite.Config{}); err != nil {
+		t.Fatalf("Migrate: %v", err)
+	}
+	if _, err := sqlite.New(t.Context(), db, sqlite.Config{}); err != nil {
+		t.Errorf("New with %s: %v", settings, err)
+	}
+}
+
+func TestNewRefusesEncoding(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "host.db")
+	run(t, path, "pragma encoding = 'UTF-16le'", "create table mine (a text)")
+	db := handle(t, "file:"+path+"?"+sqlite.HostSettings)
+	if err := sqlite.Migrate(t.Context(), db, sqlite.Config{}); err != nil {
+		t.Fatalf("Migrate: %v", err)
+	}
+	if _, err := sqlite.New(t.Context(), db, sqlite.Config{}); err == nil || !strings.Contains(err.Error(), "UTF-16le") {
+		t.Errorf("New: got %v, want an error that names the encoding", err)
 	}
 }
 
