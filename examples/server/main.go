@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/signal"
@@ -47,6 +48,7 @@ type options struct {
 	addr, db, world, publicURL, logFormat string
 	identityChange                        auth.IdentityChange
 	trustedOrigins                        []string
+	trustedProxies                        []netip.Prefix
 }
 
 func parse(args []string, stderr io.Writer) (options, []string, error) {
@@ -63,6 +65,11 @@ func parse(args []string, stderr io.Writer) (options, []string, error) {
 		o.trustedOrigins = append(o.trustedOrigins, v)
 		return nil
 	})
+	fs.Func("trusted-proxy", "address or network, such as 10.0.0.0/8, of proxies that are believed about X-Forwarded-For; repeatable", func(v string) error {
+		proxies, err := parseProxies(v)
+		o.trustedProxies = append(o.trustedProxies, proxies)
+		return err
+	})
 	fs.Usage = func() {
 		fmt.Fprint(stderr, "usage: server [flags] [command]\n\ncommands: user create EMAIL [PASSWORD] | user list | user deactivate EMAIL | reset-2fa EMAIL |\n"+
 			"  key create EMAIL SCOPE... | migrate | backup FILE\n\nflags:\n")
@@ -75,6 +82,14 @@ func parse(args []string, stderr io.Writer) (options, []string, error) {
 		o.publicURL = "http://" + o.addr
 	}
 	return o, fs.Args(), nil
+}
+
+// parseProxies takes one address for the network of it alone.
+func parseProxies(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Prefix(addr.BitLen())
+	}
+	return netip.ParsePrefix(text)
 }
 
 // run does what the command line asks for.
@@ -174,7 +189,7 @@ func shown(db string) string {
 
 func (o options) config(logger *slog.Logger) httpapi.Config {
 	return httpapi.Config{
-		PublicURL: o.publicURL, TrustedOrigins: o.trustedOrigins, Logger: logger,
+		PublicURL: o.publicURL, TrustedOrigins: o.trustedOrigins, TrustedProxies: o.trustedProxies, Logger: logger,
 		Auth: auth.Config{IdentityChange: o.identityChange},
 	}
 }

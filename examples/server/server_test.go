@@ -189,6 +189,8 @@ func TestCommands(t *testing.T) {
 		{[]string{"-db", filepath.Join(dir, "none", "a.db"), "migrate"}, "error:no such file"},
 		{[]string{"-db", db, "-identity-change", "x", "migrate"}, "error:-identity-change"},
 		{[]string{"-db", db, "-log-format", "x", "migrate"}, "error:-log-format"},
+		{[]string{"-db", db, "-trusted-proxy", "proxy", "migrate"}, "error:-trusted-proxy"},
+		{[]string{"-db", db, "-trusted-proxy", "::1", "-trusted-proxy", "10.0.0.0/8", "migrate"}, "up to date"},
 	} {
 		checkCommand(t, c.args, c.want)
 	}
