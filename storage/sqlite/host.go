@@ -55,8 +55,8 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", explain(err))
 	}
-	sql := sqlstore.New(x, x, s.Names, dialect(), func() error { return nil })
-	return &Store{Storage: sql, sql: sql, write: x}, nil
+	inner := sqlstore.New(x, x, s.Names, dialect(), func() error { return nil })
+	return &Store{Storage: inner, sql: inner, write: x}, nil
 }
 
 // minPatience is the least time that a connection may wait for its turn: a

@@ -57,7 +57,8 @@ const (
 // Open opens the file at path, which it creates with mode 0600, and brings its
 // tables up to date. Several processes may open one file, also at once. It
 // refuses a file that is no database, holds somebody else's tables, cannot be
-// written, or was made by a newer version. The caller closes the store.
+// written, or from which a later build has taken something away. The caller closes
+// the store.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	var o options
 	for _, set := range opts {
