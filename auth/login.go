@@ -234,14 +234,19 @@ func (s *Service) addSession(ctx context.Context, tx Tx, session Session) error 
 		}
 		sessions = sessions[1:]
 	}
-	for _, earlier := range sessions {
-		if earlier.CreatedAt.Equal(session.CreatedAt) {
-			// Lists are ordered by time, also when the clock stands still.
-			session.CreatedAt = session.CreatedAt.Add(time.Microsecond)
+	if session.Method != hostMethod { // which says itself when it began
+		for _, earlier := range sessions {
+			if earlier.CreatedAt.Equal(session.CreatedAt) {
+				// Lists are ordered by time, also when the clock stands still.
+				session.CreatedAt = session.CreatedAt.Add(time.Microsecond)
+			}
 		}
 	}
 	return tx.SaveSession(ctx, session)
 }
+
+// hostMethod is that of sessions that the host started.
+const hostMethod = "host"
 
 // StartSession signs a user in without a password, for a host that has checked
 // by other means who it is. age backdates the login and secondFactor says that
@@ -252,7 +257,7 @@ func (s *Service) StartSession(ctx context.Context, user users.ID, o StartOption
 	if err != nil {
 		return "", fmt.Errorf("start session: %w", err)
 	}
-	session.Method = "host"
+	session.Method = hostMethod
 	session.SecondFactor = o.SecondFactor
 	session.CreatedAt = session.CreatedAt.Add(-o.Age)
 	session.ExpiresAt = session.ExpiresAt.Add(-o.Age)
@@ -304,6 +309,6 @@ func (s *Service) HostSession(ctx context.Context, user users.ID, at time.Time, 
 		return Principal{}, fmt.Errorf("read user: %w", err)
 	}
 	p := principal(u, nil, users.BySession)
-	p.Session = Session{UserID: u.ID, CreatedAt: at.UTC(), SecondFactor: secondFactor, Method: "host"}
+	p.Session = Session{UserID: u.ID, CreatedAt: at.UTC(), SecondFactor: secondFactor, Method: hostMethod}
 	return p, nil
 }

@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -199,7 +200,8 @@ func (e *env) sendTo(p process, o order, r *http.Request) *httptest.ResponseReco
 	for _, name := range []string{reportHeader, "Date"} {
 		resp.Header.Del(name)
 	}
-	w.Code, w.HeaderMap = resp.StatusCode, resp.Header
+	w.Code = resp.StatusCode
+	maps.Copy(w.Header(), resp.Header)
 	return w
 }
 

@@ -195,8 +195,10 @@ func live(ctx context.Context, st storage.Storage, email string) error {
 	if err != nil {
 		return fmt.Errorf("change: %w", err)
 	}
-	if _, owner, err := st.SessionByHash(ctx, session.Hash); err != nil || owner.FirstName != "Ann" {
-		return fmt.Errorf("read the session: %v, %w", owner.FirstName, err)
+	if _, owner, err := st.SessionByHash(ctx, session.Hash); err != nil {
+		return fmt.Errorf("read the session: %w", err)
+	} else if owner.User.FirstName != "Ann" {
+		return fmt.Errorf("the session is of %q, want Ann", owner.User.FirstName)
 	}
 	if _, err := st.Profiles(ctx, users.Query{Limit: 10}); err != nil {
 		return fmt.Errorf("list: %w", err)
