@@ -40,8 +40,8 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interv
 // "postgres://user:password@host/database" or a list such as "host=… dbname=…",
 // and brings its tables up to date. Several processes may do so at once. With
 // several hosts and target_session_attrs=read-write it finds the one that takes
-// writes, also after a failover. It refuses a database in which acknowledged
-// changes could be lost, and tables from which a later build has taken something
+// writes, also after a failover. It refuses synchronous_commit=off, which may lose
+// acknowledged changes, and tables from which a later build has taken something
 // away. It uses at most 16 connections. The caller closes the store.
 func Open(ctx context.Context, dsn string) (*Store, error) {
 	config, err := pgx.ParseConfig(dsn)
