@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -40,13 +41,19 @@ func TestChild(t *testing.T) {
 		}
 	case "write":
 		st := open(t, path)
-		for {
-			u, err := create(t.Context(), st, uuid.NewString()+"@example.com")
-			if err != nil {
-				t.Fatal(err)
-			}
-			fmt.Printf("\nid %d %s\n", u.ID, u.Email)
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for !t.Failed() {
+					u, err := create(t.Context(), st, uuid.NewString()+"@example.com")
+					if err != nil {
+						t.Error(err)
+					}
+					fmt.Printf("\nid %d %s\n", u.ID, u.Email)
+				}
+			})
 		}
+		wg.Wait()
 	}
 }
 
@@ -130,7 +137,8 @@ func TestOpenTogetherProcesses(t *testing.T) {
 	checkFresh(t, path)
 }
 
-// TestCrash kills a writing process again and again: what it acknowledged stays.
+// TestCrash kills a process again and again whose writers share commits: what it
+// acknowledged stays.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")

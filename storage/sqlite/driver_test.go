@@ -21,6 +21,11 @@ type counter struct {
 	n        atomic.Int64 // statements that ran
 	compiled atomic.Int64 // texts that were compiled, to run once or more often
 	open     atomic.Int64 // prepared statements that are not closed
+	commits  atomic.Int64 // transactions that ended well
+	frail    atomic.Int64 // statements that are interrupted when a context ends
+
+	// noCommit is an error with which commits fail, if it is not nil.
+	noCommit atomic.Pointer[error]
 }
 
 // newCounter is one for a database at path.
@@ -42,6 +47,13 @@ func (c *counter) handle(connections int) *sqlx.DB {
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return db
+}
+
+func (c *counter) ran(ctx context.Context) {
+	c.n.Add(1)
+	if ctx.Done() != nil {
+		c.frail.Add(1)
+	}
 }
 
 func (c *counter) Driver() driver.Driver { return c.driver }
@@ -81,15 +93,40 @@ func (c countingConn) PrepareContext(ctx context.Context, query string) (driver.
 }
 
 func (c countingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	c.c.n.Add(1)
+	c.c.ran(ctx)
 	c.c.compiled.Add(1)
 	return c.fullConn.ExecContext(ctx, query, args)
 }
 
 func (c countingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	c.c.n.Add(1)
+	c.c.ran(ctx)
 	c.c.compiled.Add(1)
 	return c.fullConn.QueryContext(ctx, query, args)
+}
+
+func (c countingConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	inner, err := c.fullConn.BeginTx(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return countingTx{inner, c.c}, nil
+}
+
+type countingTx struct {
+	driver.Tx
+	c *counter
+}
+
+// Commit fails as the driver does, which rolls back then.
+func (t countingTx) Commit() error {
+	if err := t.c.noCommit.Load(); err != nil {
+		return errors.Join(*err, t.Rollback())
+	}
+	err := t.Tx.Commit()
+	if err == nil {
+		t.c.commits.Add(1)
+	}
+	return err
 }
 
 // fullStmt is what statements of the driver can do.
@@ -105,12 +142,12 @@ type countingStmt struct {
 }
 
 func (s countingStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	s.c.n.Add(1)
+	s.c.ran(ctx)
 	return s.fullStmt.ExecContext(ctx, args)
 }
 
 func (s countingStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	s.c.n.Add(1)
+	s.c.ran(ctx)
 	return s.fullStmt.QueryContext(ctx, args)
 }
 

@@ -31,7 +31,7 @@ type Dialect struct {
 	// there may be no row yet to lock. It is "" with OneWriter.
 	LockKey string
 	// OneWriter says that transactions that write run one at a time. They queue in
-	// the store then, where each gets its turn.
+	// the store then, where each gets its turn, and those that wait share a commit.
 	OneWriter bool
 	// BeforeEvent runs before the first event of a transaction, and EventBounds,
 	// one after another, before events are read: each selects the number up to
@@ -91,6 +91,7 @@ type reader struct {
 	d     *Dialect
 	texts *texts
 	lock  string // Dialect.ForUpdate inside a transaction that may write
+	share *share // inside a transaction that others have a part in
 }
 
 // tx is one transaction.
@@ -124,6 +125,7 @@ func (r reader) wrap(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
 	}
+	r.share.fail(ctx, err)
 	if ctx.Err() != nil {
 		// database/sql may say only that the transaction is gone.
 		return fmt.Errorf("%s: %w", what, ctx.Err())

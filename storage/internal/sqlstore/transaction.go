@@ -20,19 +20,13 @@ type runner func(ctx context.Context, fn func(*tx) error) error
 // maxAttempts bounds how often a transaction runs that keeps losing races.
 const maxAttempts = 10
 
-// transactions runs fn in a transaction of its own on a handle, again if it lost
-// a race.
+// transactions runs fn in a transaction on a handle: one that it may share, where
+// there is one writer, and otherwise one of its own, again if it lost a race.
 func (r reader) transactions(write *handle) runner {
-	writers := make(chan struct{}, 1)
+	if r.d.OneWriter {
+		return (&queue{r: r, write: write}).run
+	}
 	return func(ctx context.Context, fn func(*tx) error) error {
-		if r.d.OneWriter {
-			select {
-			case writers <- struct{}{}:
-				defer func() { <-writers }()
-			case <-ctx.Done():
-				return r.wrap(ctx, "begin", ctx.Err())
-			}
-		}
 		for n := 1; ; n++ {
 			err := r.attempt(ctx, write, fn)
 			if err == nil || !r.d.Retry(err) {
@@ -74,7 +68,11 @@ func (r reader) attempt(ctx context.Context, write *handle, fn func(*tx) error) 
 	if err := fn(r.inside(t)); err != nil {
 		return err
 	}
-	err = r.wrap(ctx, "commit", t.Commit())
+	return r.wrap(ctx, "commit", r.commit(t.Tx))
+}
+
+func (r reader) commit(t *sqlx.Tx) error {
+	err := t.Commit()
 	if r.d.Committed != nil {
 		r.d.Committed()
 	}
