@@ -228,16 +228,16 @@ func (s *store) update(ctx context.Context, fn func(*tx) error) error {
 	return nil
 }
 
-// Version counts commits.
+// Version counts commits, from one.
 func (s *store) Version(context.Context) (uint64, error) {
 	if s.d.closed.Load() {
 		return 0, errClosed()
 	}
-	return s.d.commits.Load(), nil
+	return 1 + s.d.commits.Load(), nil
 }
 
 // Settled is the Version: there is nobody else.
-func (s *store) Settled() (version uint64, foreign bool) { return s.d.commits.Load(), false }
+func (s *store) Settled() (version uint64, foreign bool) { return 1 + s.d.commits.Load(), false }
 
 // UpdateUsers runs fn in a transaction.
 func (s *store) UpdateUsers(ctx context.Context, fn func(users.Tx) error) error {

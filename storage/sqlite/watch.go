@@ -157,7 +157,7 @@ func (o *observed) query() (n uint64, err error) {
 	if !ok {
 		return 0, fmt.Errorf("the data version is %T", row[0])
 	}
-	return uint64(version), nil
+	return uint64(uint32(version)), nil
 }
 
 func (o *observed) close() error {

@@ -1,8 +1,28 @@
 // Package cached keeps what is read most, credentials and the profiles that
 // come with them, in memory in front of another store. What it answers is what
-// the store would: every read asks first whether anybody has changed the
-// database, this process or another, and what a change of this process touches
-// is dropped before the change is acknowledged.
+// the store would, so that it may be asked for permission. The argument:
+//
+//  1. Versions name states. Changes.Version is another number after every
+//     commit, whoever made it, and never an earlier one again. So whatever is
+//     read from the store between two equal versions is the state of that
+//     version.
+//  2. What is kept is the state of version seen: a read adds to it only what is
+//     of that version, found equal before and after.
+//  3. A read is answered from it only if the version was seen after the read
+//     began. A change that was acknowledged before has raised the version
+//     before, so that the read misses what was kept then.
+//  4. seen moves in two ways. When somebody else has committed, everything is
+//     dropped (catchUp). When only transactions of this store have, what they
+//     touched is dropped or replaced (settle), and the rest is the same in both
+//     states.
+//  5. The second way needs to know that nobody else came in between. From before
+//     its commit until it has settled a transaction counts as pending, and
+//     meanwhile nothing catches up: a version that is not seen may be its own.
+//     The last to settle asks Changes whether there was a foreign commit, and
+//     until then seen is unknown, for what is kept is of no version.
+//
+// A store that this one is put in front of must not answer a transaction whose
+// function has succeeded before it is committed or never will be.
 package cached
 
 import (
@@ -15,34 +35,33 @@ import (
 )
 
 const (
-	maxAccounts = 8192 // users that are kept with their credentials; about 6 KiB each
-	maxPages    = 512  // lists whose ids are kept
-	maxPage     = 256  // users of a list that is kept
+	maxAccounts = 8192     // users that are kept with their credentials
+	maxBytes    = 64 << 20 // what all of them may take, by sizeOf
+	maxSecrets  = 64       // credentials of one user
+	maxPages    = 512      // lists whose ids are kept
+	maxPage     = 256      // users of a list that is kept
 )
 
 // Changes tells what happens to a database. It is safe for concurrent use.
 type Changes interface {
 	// Version is a number that is another one after every commit, whoever made it.
+	// It never comes back to an earlier one and is never zero.
 	Version(ctx context.Context) (uint64, error)
 	// Settled is the Version right after the last commit of this store, and
-	// whether somebody else has committed since the call before.
+	// whether somebody else has committed since the call before. Zero means
+	// unknown.
 	Settled() (version uint64, foreign bool)
 }
 
 // Store implements storage.Storage in front of another.
-//
-// It is in one of two states. While pending is zero, whatever it keeps is what
-// the database holds at version seen. A transaction that is about to commit
-// raises pending, and lowers it after what it touched is dropped: in between, a
-// version that is not seen is no sign of somebody else, and reads go past.
 type Store struct {
 	storage.Storage
 	changes Changes
 
 	mu       sync.RWMutex
-	seen     uint64
-	pending  int
-	epoch    uint64 // raised when anything is dropped
+	seen     uint64 // the version of what is kept; zero is unknown
+	pending  int    // transactions between before their commit and settle
+	size     int    // of all accounts, in bytes
 	accounts map[users.ID]*account
 	secrets  map[secretKey]secret
 	owners   map[any]users.ID // by what deletions name a credential by
@@ -52,6 +71,7 @@ type Store struct {
 // account is what is kept of a user.
 type account struct {
 	profile *users.Profile
+	size    int
 	secrets []secretKey
 	names   []any
 }
@@ -88,7 +108,7 @@ func New(inner storage.Storage, changes Changes) *Store {
 
 // clear drops everything. The caller holds mu.
 func (s *Store) clear() {
-	s.epoch++
+	s.size = 0
 	s.accounts, s.secrets = map[users.ID]*account{}, map[secretKey]secret{}
 	s.owners, s.pages = map[any]users.ID{}, map[users.Query]page{}
 }
@@ -105,72 +125,81 @@ func (s *Store) drop(id users.ID) {
 	for _, n := range a.names {
 		delete(s.owners, n)
 	}
+	s.size -= a.size
 	delete(s.accounts, id)
 }
 
-// look runs find, which may look at what is kept, if that is still true. What is
-// read from the store after a miss may be kept in the same epoch, unless usable
-// is false.
-func (s *Store) look(ctx context.Context, find func() bool) (found bool, epoch uint64, usable bool) {
+// look runs find, which may look at what is kept, if that is the state of the
+// database. What is read from the store after a miss may be kept as of version,
+// unless that is zero.
+func (s *Store) look(ctx context.Context, find func() bool) (found bool, version uint64) {
 	version, err := s.changes.Version(ctx)
 	if err != nil {
 		// The store itself will tell what is wrong.
-		return false, 0, false
+		return false, 0
 	}
 	s.mu.RLock()
 	known, busy := version == s.seen, s.pending > 0
 	if known {
 		found = find()
 	}
-	epoch = s.epoch
 	s.mu.RUnlock()
-	if known || busy {
-		return found, epoch, known
+	switch {
+	case known:
+		return found, version
+	case busy:
+		return false, 0
+	default:
+		return false, s.catchUp(ctx)
 	}
-	epoch, usable = s.catchUp(ctx)
-	return false, epoch, usable
 }
 
 // catchUp drops everything if somebody else has committed.
-func (s *Store) catchUp(ctx context.Context) (epoch uint64, usable bool) {
+func (s *Store) catchUp(ctx context.Context) (version uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Again, as a transaction of this store may have come and gone meanwhile.
 	version, err := s.changes.Version(ctx)
 	if err != nil || s.pending > 0 {
-		return 0, false
+		return 0
 	}
 	if version != s.seen {
 		s.clear()
 		s.seen = version
 	}
-	return s.epoch, true
+	return version
 }
 
-// keep runs put, which may add to what is kept, unless something was dropped
-// since epoch.
-func (s *Store) keep(epoch uint64, put func()) {
+// keep runs put, which adds what was read after look returned version, if it is
+// of that version and everything else that is kept is too.
+func (s *Store) keep(ctx context.Context, version uint64, put func()) {
+	if version == 0 {
+		return
+	}
+	if now, err := s.changes.Version(ctx); err != nil || now != version {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.epoch == epoch {
+	if s.seen == version {
 		put()
 	}
 }
 
 // put keeps a profile and returns its account. The caller holds mu.
 func (s *Store) put(p *users.Profile) *account {
-	a := s.accounts[p.User.ID]
-	if a != nil {
+	if a := s.accounts[p.User.ID]; a != nil {
 		// The one that is kept is as true, and may have forms already.
 		return a
 	}
+	a := &account{profile: p, size: sizeOf(p)}
 	for id := range s.accounts {
-		if len(s.accounts) < maxAccounts {
+		if len(s.accounts) < maxAccounts && s.size+a.size <= maxBytes {
 			break
 		}
 		s.drop(id)
 	}
-	a = &account{profile: p}
+	s.size += a.size
 	s.accounts[p.User.ID] = a
 	return a
 }
@@ -184,7 +213,7 @@ func (s *Store) Profiles(ctx context.Context, q users.Query) (users.Page, error)
 		return s.Storage.Profiles(ctx, q)
 	}
 	var result users.Page
-	found, epoch, usable := s.look(ctx, func() (found bool) {
+	found, version := s.look(ctx, func() (found bool) {
 		result, found = s.page(q)
 		return found
 	})
@@ -192,8 +221,8 @@ func (s *Store) Profiles(ctx context.Context, q users.Query) (users.Page, error)
 		return result, nil
 	}
 	result, err := s.Storage.Profiles(ctx, q)
-	if err == nil && usable {
-		s.keep(epoch, func() { s.putPage(q, result) })
+	if err == nil {
+		s.keep(ctx, version, func() { s.putPage(q, result) })
 	}
 	return result, err
 }
@@ -251,7 +280,7 @@ func credential[T any](ctx context.Context, s *Store, key secretKey, read func(c
 	if err := ctx.Err(); err != nil {
 		return v, nil, err
 	}
-	found, epoch, usable := s.look(ctx, func() bool {
+	found, version := s.look(ctx, func() bool {
 		kept, ok := s.secrets[key]
 		if ok {
 			v, p = kept.value.(T), s.accounts[kept.owner].profile
@@ -262,12 +291,23 @@ func credential[T any](ctx context.Context, s *Store, key secretKey, read func(c
 		return v, p, nil
 	}
 	v, p, err = read(ctx, key.hash)
-	if err == nil && usable {
-		s.keep(epoch, func() {
-			a, n := s.put(p), name(v)
-			a.secrets, a.names = append(a.secrets, key), append(a.names, n)
-			s.secrets[key], s.owners[n] = secret{p.User.ID, v}, p.User.ID
-		})
+	if err == nil {
+		s.keep(ctx, version, func() { s.putSecret(key, name(v), p, v) })
 	}
 	return v, p, err
+}
+
+// putSecret keeps a credential, which deletions call name, with the profile of
+// its user. The caller holds mu.
+func (s *Store) putSecret(key secretKey, name any, p *users.Profile, value any) {
+	if _, ok := s.secrets[key]; ok {
+		return
+	}
+	a := s.put(p)
+	if len(a.secrets) == maxSecrets {
+		s.drop(p.User.ID)
+		a = s.put(p)
+	}
+	a.secrets, a.names = append(a.secrets, key), append(a.names, name)
+	s.secrets[key], s.owners[name] = secret{p.User.ID, value}, p.User.ID
 }

@@ -2,6 +2,7 @@ package cached
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -159,19 +160,31 @@ func (t authRecorder) DeleteSessions(ctx context.Context, user users.ID, except 
 }
 
 func (t authRecorder) SaveAPIKey(ctx context.Context, k auth.APIKey) error {
+	if err := t.touchOwner(ctx, k.ID); err != nil {
+		return err
+	}
 	t.r.touch(k.UserID)
-	t.r.names = append(t.r.names, k.ID)
 	return t.tx.SaveAPIKey(ctx, k)
 }
 
 func (t authRecorder) DeleteAPIKey(ctx context.Context, id string) error {
-	// Its owner, who shows whether there is one, may be kept without the key.
-	k, err := t.tx.APIKey(ctx, id)
-	if err != nil {
+	if err := t.touchOwner(ctx, id); err != nil {
+		return err
+	}
+	return t.tx.DeleteAPIKey(ctx, id)
+}
+
+// touchOwner notes who has a key now, if there is one: the profile shows whether
+// its user has keys, and may be kept without this one.
+func (t authRecorder) touchOwner(ctx context.Context, key string) error {
+	k, err := t.tx.APIKey(ctx, key)
+	if errors.Is(err, users.ErrNotFound) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	t.r.touch(k.UserID)
-	return t.tx.DeleteAPIKey(ctx, id)
+	return nil
 }
 
 func (t authRecorder) SaveOAuthToken(ctx context.Context, k auth.OAuthToken) error {

@@ -90,8 +90,8 @@ func (s *Store) settle(r *record, committed bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.epoch++
-	if r.all {
+	version, foreign := s.changes.Settled()
+	if foreign || r.all {
 		s.clear()
 	}
 	if r.lists {
@@ -104,19 +104,19 @@ func (s *Store) settle(r *record, committed bool) {
 	}
 	for id, u := range r.touched {
 		if a := s.accounts[id]; a != nil && u != nil && committed && a.profile.User.Version == u.Version-1 {
+			s.size -= a.size
 			a.profile = a.profile.WithUser(*u)
+			a.size = sizeOf(a.profile)
+			s.size += a.size
 		} else {
 			s.drop(id)
 		}
 	}
-	if s.pending--; s.pending > 0 {
-		return
-	}
-	version, foreign := s.changes.Settled()
-	if foreign {
-		s.clear()
-	}
 	s.seen = version
+	if s.pending--; s.pending > 0 {
+		// Others may have committed too, and have not dropped what they touched.
+		s.seen = 0
+	}
 }
 
 // touch notes that something of a user changed.
