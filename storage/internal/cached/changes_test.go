@@ -1,0 +1,221 @@
+package cached_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// change is one random use of a method of a transaction.
+type change[X any] func(ctx context.Context, tx X, r *rand.Rand) error
+
+// errNothing says that there is nothing to change.
+var errNothing = errors.New("nothing to change")
+
+// Everything is chosen from a few, so that changes meet.
+func moment(r *rand.Rand) time.Time {
+	return time.Date(2024, 2, 29, 12, r.IntN(60), 0, 0, time.UTC)
+}
+func number(r *rand.Rand) uuid.UUID     { return uuid.UUID{0: byte(1 + r.IntN(4)), 6: 0x70, 8: 0x80} }
+func hash(n int) auth.Hash              { return sha256.Sum256(fmt.Append(nil, n)) }
+func address(r *rand.Rand) string       { return fmt.Sprintf("user%d@example.com", r.IntN(hashes)) }
+func keyID(r *rand.Rand) string         { return fmt.Sprintf("key%d", r.IntN(4)) }
+func installation(r *rand.Rand) string  { return fmt.Sprint(1 + r.IntN(3)) }
+func randomHash(r *rand.Rand) auth.Hash { return hash(r.IntN(hashes)) }
+
+// hashes is how many hashes credentials have in all.
+const hashes = 6
+
+// some returns one of a list.
+func some[T any](r *rand.Rand, list []T) (v T, err error) {
+	if len(list) == 0 {
+		return v, errNothing
+	}
+	return list[r.IntN(len(list))], nil
+}
+
+// someUser returns a user that there is, without the transaction having read the
+// record itself.
+func someUser(ctx context.Context, tx users.Reader, r *rand.Rand) (users.User, error) {
+	page, err := tx.Profiles(ctx, users.Query{Limit: 100})
+	if err != nil {
+		return users.User{}, err
+	}
+	p, err := some(r, page.Profiles)
+	if err != nil {
+		return users.User{}, err
+	}
+	return p.User, nil
+}
+
+func someTeam(ctx context.Context, tx users.Reader, r *rand.Rand) (users.Team, error) {
+	teams, err := tx.Teams(ctx, number(r))
+	if err != nil {
+		return users.Team{}, err
+	}
+	return some(r, teams)
+}
+
+// forUser runs fn with a user that there is.
+func forUser[X users.Reader](fn func(ctx context.Context, tx X, r *rand.Rand, u users.User) error) change[X] {
+	return func(ctx context.Context, tx X, r *rand.Rand) error {
+		u, err := someUser(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, tx, r, u)
+	}
+}
+
+// shownOfUsers are the methods of users.Tx whose changes a profile shows.
+func shownOfUsers() map[string]change[users.Tx] {
+	return map[string]change[users.Tx]{
+		"CreateUser": createUser,
+		"SaveUser":   saveUser,
+		"DeleteUser": forUser(func(ctx context.Context, tx users.Tx, r *rand.Rand, u users.User) error {
+			if r.IntN(3) > 0 {
+				return errNothing // or few would be left
+			}
+			return tx.DeleteUser(ctx, u.ID)
+		}),
+		"SaveOrganization": func(ctx context.Context, tx users.Tx, r *rand.Rand) error {
+			o := users.NewOrganization()
+			o.ID, o.Name, o.CreatedAt, o.UpdatedAt = number(r), fmt.Sprint("Organization ", r.IntN(100)), moment(r), moment(r)
+			o.Slug = o.ID.String()
+			return tx.SaveOrganization(ctx, o)
+		},
+		"DeleteOrganization": func(ctx context.Context, tx users.Tx, r *rand.Rand) error {
+			return tx.DeleteOrganization(ctx, number(r))
+		},
+		"SaveTeam": saveTeam,
+		"DeleteTeam": func(ctx context.Context, tx users.Tx, r *rand.Rand) error {
+			team, err := someTeam(ctx, tx, r)
+			if err != nil {
+				return err
+			}
+			return tx.DeleteTeam(ctx, team.ID)
+		},
+		"SaveMembership": forUser(func(ctx context.Context, tx users.Tx, r *rand.Rand, u users.User) error {
+			return tx.SaveMembership(ctx, users.Membership{UserID: u.ID, OrganizationID: number(r), Level: users.LevelAdmin, JoinedAt: moment(r)})
+		}),
+		"DeleteMembership": forUser(func(ctx context.Context, tx users.Tx, r *rand.Rand, u users.User) error {
+			list, err := tx.Memberships(ctx, u.ID)
+			if err != nil {
+				return err
+			}
+			m, err := some(r, list)
+			if err != nil {
+				return err
+			}
+			return tx.DeleteMembership(ctx, u.ID, m.OrganizationID)
+		}),
+		"SaveInvite": func(ctx context.Context, tx users.Tx, r *rand.Rand) error {
+			return tx.SaveInvite(ctx, users.Invite{ID: number(r), OrganizationID: number(r), TargetEmail: address(r), CreatedAt: moment(r)})
+		},
+		"DeleteInvite": func(ctx context.Context, tx users.Tx, r *rand.Rand) error { return tx.DeleteInvite(ctx, number(r)) },
+		"SaveIdentity": forUser(func(ctx context.Context, tx users.Tx, r *rand.Rand, u users.User) error {
+			return tx.SaveIdentity(ctx, users.Identity{UserID: u.ID, Provider: "github", Subject: installation(r), Login: "octocat", CreatedAt: moment(r)})
+		}),
+		"DeleteIdentity": func(ctx context.Context, tx users.Tx, r *rand.Rand) error {
+			_, err := tx.DeleteIdentity(ctx, "github", installation(r))
+			return err
+		},
+		"SaveScene": forUser(func(ctx context.Context, tx users.Tx, r *rand.Rand, u users.User) error {
+			team, err := someTeam(ctx, tx, r)
+			if err != nil {
+				return err
+			}
+			return tx.SaveScene(ctx, users.Scene{UserID: u.ID, TeamID: team.ID, Scene: "Home", DashboardID: int64(1 + r.IntN(3))})
+		}),
+		"DeleteScenes": func(ctx context.Context, tx users.Tx, r *rand.Rand) error {
+			return tx.DeleteScenes(ctx, int64(1+r.IntN(3)))
+		},
+	}
+}
+
+// unseenOfUsers are those whose changes show in no profile and no credential.
+func unseenOfUsers() map[string]change[users.Tx] {
+	return map[string]change[users.Tx]{
+		"AddEvent": forUser(func(ctx context.Context, tx users.Tx, r *rand.Rand, u users.User) error {
+			return tx.AddEvent(ctx, users.Event{At: moment(r), Actor: u.ID, Credential: users.ByHost, Target: u.ID, Action: "user.updated"})
+		}),
+	}
+}
+
+func createUser(ctx context.Context, tx users.Tx, r *rand.Rand) error {
+	u := users.New()
+	u.UUID, u.DistinctID = uuid.Must(uuid.NewRandomFromReader(source{r})), fmt.Sprint(r.Uint64())
+	u.Email, u.DateJoined, u.IsStaff = address(r), moment(r), r.IntN(2) == 0
+	u, err := tx.CreateUser(ctx, u)
+	if err != nil || r.IntN(2) == 0 {
+		return err
+	}
+	return changeUser(ctx, tx, r, u)
+}
+
+// saveUser replaces a user that the transaction has read, or has not.
+func saveUser(ctx context.Context, tx users.Tx, r *rand.Rand) error {
+	u, err := someUser(ctx, tx, r)
+	if err == nil && r.IntN(3) > 0 {
+		u, err = tx.User(ctx, u.ID)
+	}
+	if err != nil {
+		return err
+	}
+	return changeUser(ctx, tx, r, u)
+}
+
+func changeUser(ctx context.Context, tx users.Tx, r *rand.Rand, u users.User) error {
+	switch r.IntN(10) {
+	case 0:
+		u.IsActive = !u.IsActive
+	case 1:
+		u.IsStaff = !u.IsStaff
+	case 2:
+		u.Email = address(r)
+	case 3:
+		u.UUID = uuid.Must(uuid.NewRandomFromReader(source{r}))
+	case 4, 5:
+		team, err := someTeam(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		u.CurrentOrganization, u.CurrentTeam = team.OrganizationID, team.ID
+	default:
+		u.FirstName, u.HedgehogConfig = fmt.Sprint(r.IntN(100)), users.JSON(fmt.Sprintf(`{"n":%d}`, r.IntN(100)))
+	}
+	_, err := tx.SaveUser(ctx, u)
+	return err
+}
+
+// saveTeam makes a team, or replaces one, which may go to another organization.
+func saveTeam(ctx context.Context, tx users.Tx, r *rand.Rand) error {
+	team, err := someTeam(ctx, tx, r)
+	if errors.Is(err, errNothing) || r.IntN(2) == 0 {
+		team, err = users.Team{UUID: uuid.Must(uuid.NewRandomFromReader(source{r})), APIToken: fmt.Sprint("phc_", r.Uint64()), Timezone: "UTC"}, nil
+	}
+	if err != nil {
+		return err
+	}
+	team.OrganizationID, team.Name = number(r), fmt.Sprint("Team ", r.IntN(100))
+	_, err = tx.SaveTeam(ctx, team)
+	return err
+}
+
+// source reads random bytes.
+type source struct{ r *rand.Rand }
+
+func (s source) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(s.r.Uint32())
+	}
+	return len(p), nil
+}
