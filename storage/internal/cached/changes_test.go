@@ -25,6 +25,7 @@ func moment(r *rand.Rand) time.Time {
 	return time.Date(2024, 2, 29, 12, r.IntN(60), 0, 0, time.UTC)
 }
 func number(r *rand.Rand) uuid.UUID     { return uuid.UUID{0: byte(1 + r.IntN(4)), 6: 0x70, 8: 0x80} }
+func person(r *rand.Rand) uuid.UUID     { return uuid.UUID{0: byte(r.IntN(2 * hashes)), 6: 0x71, 8: 0x80} }
 func hash(n int) auth.Hash              { return sha256.Sum256(fmt.Append(nil, n)) }
 func address(r *rand.Rand) string       { return fmt.Sprintf("user%d@example.com", r.IntN(hashes)) }
 func keyID(r *rand.Rand) string         { return fmt.Sprintf("key%d", r.IntN(4)) }
@@ -81,7 +82,7 @@ func shownOfUsers() map[string]change[users.Tx] {
 		"CreateUser": createUser,
 		"SaveUser":   saveUser,
 		"DeleteUser": forUser(func(ctx context.Context, tx users.Tx, r *rand.Rand, u users.User) error {
-			if r.IntN(3) > 0 {
+			if r.IntN(8) > 0 {
 				return errNothing // or few would be left
 			}
 			return tx.DeleteUser(ctx, u.ID)
@@ -152,8 +153,14 @@ func unseenOfUsers() map[string]change[users.Tx] {
 
 func createUser(ctx context.Context, tx users.Tx, r *rand.Rand) error {
 	u := users.New()
-	u.UUID, u.DistinctID = uuid.Must(uuid.NewRandomFromReader(source{r})), fmt.Sprint(r.Uint64())
+	u.UUID, u.DistinctID = person(r), fmt.Sprint(r.Uint64())
 	u.Email, u.DateJoined, u.IsStaff = address(r), moment(r), r.IntN(2) == 0
+	if _, err := tx.UserByEmail(ctx, users.FoldEmail(u.Email)); err == nil {
+		return errNothing
+	}
+	if _, err := tx.UserByUUID(ctx, u.UUID); err == nil {
+		return errNothing
+	}
 	u, err := tx.CreateUser(ctx, u)
 	if err != nil || r.IntN(2) == 0 {
 		return err
@@ -182,13 +189,18 @@ func changeUser(ctx context.Context, tx users.Tx, r *rand.Rand, u users.User) er
 	case 2:
 		u.Email = address(r)
 	case 3:
-		u.UUID = uuid.Must(uuid.NewRandomFromReader(source{r}))
+		u.UUID = person(r)
 	case 4, 5:
 		team, err := someTeam(ctx, tx, r)
 		if err != nil {
 			return err
 		}
-		u.CurrentOrganization, u.CurrentTeam = team.OrganizationID, team.ID
+		if r.IntN(3) > 0 {
+			u.CurrentOrganization = team.OrganizationID
+		}
+		if r.IntN(3) > 0 {
+			u.CurrentTeam = team.ID
+		}
 	default:
 		u.FirstName, u.HedgehogConfig = fmt.Sprint(r.IntN(100)), users.JSON(fmt.Sprintf(`{"n":%d}`, r.IntN(100)))
 	}
@@ -200,7 +212,7 @@ func changeUser(ctx context.Context, tx users.Tx, r *rand.Rand, u users.User) er
 func saveTeam(ctx context.Context, tx users.Tx, r *rand.Rand) error {
 	team, err := someTeam(ctx, tx, r)
 	if errors.Is(err, errNothing) || r.IntN(2) == 0 {
-		team, err = users.Team{UUID: uuid.Must(uuid.NewRandomFromReader(source{r})), APIToken: fmt.Sprint("phc_", r.Uint64()), Timezone: "UTC"}, nil
+		team, err = users.Team{UUID: uuid.UUID{15: byte(r.Uint32()), 14: byte(r.Uint32()), 13: byte(r.Uint32())}, APIToken: fmt.Sprint("phc_", r.Uint64()), Timezone: "UTC"}, nil
 	}
 	if err != nil {
 		return err
@@ -208,14 +220,4 @@ func saveTeam(ctx context.Context, tx users.Tx, r *rand.Rand) error {
 	team.OrganizationID, team.Name = number(r), fmt.Sprint("Team ", r.IntN(100))
 	_, err = tx.SaveTeam(ctx, team)
 	return err
-}
-
-// source reads random bytes.
-type source struct{ r *rand.Rand }
-
-func (s source) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = byte(s.r.Uint32())
-	}
-	return len(p), nil
 }

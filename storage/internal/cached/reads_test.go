@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"reflect"
 
+	"github.com/google/uuid"
+
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -43,7 +45,7 @@ func reads() []read {
 	}
 	for _, q := range []users.Query{
 		{Limit: 100}, {Limit: 2, Offset: 1}, {Limit: 2, After: 1}, {Limit: 1, ID: 2}, {Limit: 1, Email: "user1@example.com"},
-		{Limit: 9, Staff: users.Some(true)}, {Limit: 9, Active: true},
+		{Limit: 9, Staff: users.Some(true)}, {Limit: 9, Active: true}, {Limit: 1, UUID: uuid.UUID{0: 1, 6: 0x71, 8: 0x80}},
 	} {
 		list = append(list, read{fmt.Sprintf("page %+v", q), func(ctx context.Context, st auth.Reader) (any, error) {
 			page, err := st.Profiles(ctx, q)
