@@ -154,9 +154,12 @@ func (up *update) takenKey() string { return "taken:" + id(up.principal.Actor.ID
 // prove does everything about passwords that a transaction is too short for:
 // it demands and checks the current one and hashes the new one.
 func (s *Service) prove(ctx context.Context, up *update) error {
-	u, err := s.store.User(ctx, up.target)
-	if err != nil {
-		return err
+	u := up.principal.User // read in this request
+	if up.target != u.ID {
+		var err error
+		if u, err = s.store.User(ctx, up.target); err != nil {
+			return err
+		}
 	}
 	if err := s.judge(up, u); err != nil {
 		return err

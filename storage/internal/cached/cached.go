@@ -227,6 +227,24 @@ func (s *Store) Profiles(ctx context.Context, q users.Query) (users.Page, error)
 	return result, err
 }
 
+// User reads a user.
+func (s *Store) User(ctx context.Context, id users.ID) (u users.User, err error) {
+	if err := ctx.Err(); err != nil {
+		return users.User{}, err
+	}
+	found, _ := s.look(ctx, func() bool {
+		a := s.accounts[id]
+		if a != nil {
+			u = a.profile.User
+		}
+		return a != nil
+	})
+	if found {
+		return u, nil
+	}
+	return s.Storage.User(ctx, id)
+}
+
 // page returns what is kept of a page, if all of it is. The caller holds mu.
 func (s *Store) page(q users.Query) (users.Page, bool) {
 	kept, ok := s.pages[q]
