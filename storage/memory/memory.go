@@ -25,16 +25,20 @@ type Store struct{ *cached.Store }
 // New returns an empty store.
 func New() *Store {
 	s := newStore()
-	return &Store{cached.New(s, s)}
+	s.cache = cached.New(s, s)
+	return &Store{s.cache}
 }
 
 // store has no profiles ready, but puts each together from its parts. Having
 // them ready is worth 90 us on a page of 100 users, and their JSON with them
 // 300 us more.
-type store struct{ reader }
+type store struct {
+	reader
+	cache *cached.Store // in front; nil without one
+}
 
 func newStore() *store {
-	return &store{reader{d: &data{
+	return &store{reader: reader{d: &data{
 		writer: make(chan struct{}, 1),
 		users:  map[users.ID]users.User{}, byUUID: map[uuid.UUID]users.ID{}, byEmail: map[string]users.ID{}, byDistinct: map[string]users.ID{},
 		organizations: map[uuid.UUID]users.Organization{}, teams: map[users.TeamID]users.Team{}, teamsOf: map[uuid.UUID][]users.TeamID{},
@@ -220,12 +224,23 @@ func (s *store) update(ctx context.Context, fn func(*tx) error) error {
 	if err := fn(t); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
+	err := ctx.Err()
+	if kept = err == nil; kept {
+		s.d.commits.Add(1)
 	}
-	kept = true
-	s.d.commits.Add(1)
-	return nil
+	s.tell(kept)
+	return err
+}
+
+// tell lets the cache know what became of a function that succeeded.
+func (s *store) tell(kept bool) {
+	switch {
+	case s.cache == nil:
+	case kept:
+		s.cache.Committed(true)
+	default:
+		s.cache.Undone()
+	}
 }
 
 // Version counts commits, from one.

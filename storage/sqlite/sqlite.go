@@ -112,10 +112,16 @@ func assemble(path string, read, write *sqlx.DB, o options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.Committed = w.committed
+	var cache *cached.Store
+	d.Committed = func(ok bool) {
+		w.committed()
+		cache.Committed(ok)
+	}
+	d.Undone = func() { cache.Undone() }
 	// The last one to close tidies the file up, and must be one that may write.
 	s := sqlstore.New(read, write, sqlstore.Names{}, d, func() error { return errors.Join(w.close(), read.Close(), write.Close()) })
-	return &Store{Storage: cached.New(s, w), sql: s, write: write}, nil
+	cache = cached.New(s, w)
+	return &Store{Storage: cache, sql: s, write: write}, nil
 }
 
 // createFile creates a missing file, because SQLite itself would make it

@@ -59,9 +59,9 @@ type Store struct {
 	changes Changes
 
 	mu       sync.RWMutex
-	seen     uint64 // the version of what is kept; zero is unknown
-	pending  int    // transactions between before their commit and settle
-	size     int    // of all accounts, in bytes
+	seen     uint64    // the version of what is kept; zero is unknown
+	pending  []*record // transactions between before their commit and settle, in their order
+	size     int       // of all accounts, in bytes
 	accounts map[users.ID]*account
 	secrets  map[secretKey]secret
 	owners   map[any]users.ID // by what deletions name a credential by
@@ -139,7 +139,7 @@ func (s *Store) look(ctx context.Context, find func() bool) (found bool, version
 		return false, 0
 	}
 	s.mu.RLock()
-	known, busy := version == s.seen, s.pending > 0
+	known, busy := version == s.seen, len(s.pending) > 0
 	if known {
 		found = find()
 	}
@@ -160,7 +160,7 @@ func (s *Store) catchUp(ctx context.Context) (version uint64) {
 	defer s.mu.Unlock()
 	// Again, as a transaction of this store may have come and gone meanwhile.
 	version, err := s.changes.Version(ctx)
-	if err != nil || s.pending > 0 {
+	if err != nil || len(s.pending) > 0 {
 		return 0
 	}
 	if version != s.seen {

@@ -2,6 +2,7 @@ package cached
 
 import (
 	"context"
+	"slices"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
@@ -16,7 +17,8 @@ type record struct {
 	read    map[users.ID]users.User
 	touched map[users.ID]*users.User // the record, if nothing else of the user was changed
 	names   []any                    // credentials, by what deletions name them by
-	pending bool                     // counted in Store.pending
+	pending bool                     // it is in Store.pending
+	undone  bool                     // it came to nothing, though the function succeeded
 }
 
 // UpdateUsers runs fn in a transaction.
@@ -69,29 +71,73 @@ func (s *Store) update(run func(*record) error) error {
 // watched runs fn, which the store may do more than once, and says before the
 // commit that one is to come.
 func (s *Store) watched(r *record, fn func() error) error {
-	*r = record{read: map[users.ID]users.User{}, touched: map[users.ID]*users.User{}, pending: r.pending}
+	s.settle(r, false)
+	*r = record{read: map[users.ID]users.User{}, touched: map[users.ID]*users.User{}}
 	if err := fn(); err != nil {
 		return err
 	}
-	if !r.pending {
-		s.mu.Lock()
-		s.pending++
-		s.mu.Unlock()
-		r.pending = true
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending = append(s.pending, r)
+	r.pending = true
 	return nil
+}
+
+// Undone is for stores that undo what a function did that succeeded, and was the
+// last to do so. They call it before Committed, or not at all.
+func (s *Store) Undone() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.pending); n > 0 {
+		s.pending[n-1].undone = true
+	}
+}
+
+// Committed settles all transactions at once that a store has just committed, or
+// tried to, or given up. A store whose transactions run one at a time calls it
+// before it answers any of them and before the next begins; then others find
+// what they look for again as soon as they are answered, and not only when all
+// of them are.
+func (s *Store) Committed(ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	version, foreign := s.changes.Settled()
+	if foreign {
+		s.clear()
+	}
+	for _, r := range s.pending {
+		s.apply(r, ok && !r.undone)
+		r.pending = false
+	}
+	s.pending = nil
+	s.seen = version
 }
 
 // settle drops what a transaction touched, whether it is known to have been
 // committed or not.
 func (s *Store) settle(r *record, committed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !r.pending {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	version, foreign := s.changes.Settled()
-	if foreign || r.all {
+	if foreign {
+		s.clear()
+	}
+	s.apply(r, committed)
+	r.pending = false
+	s.pending = slices.DeleteFunc(s.pending, func(other *record) bool { return other == r })
+	s.seen = version
+	if len(s.pending) > 0 {
+		// Others may have committed too, and have not dropped what they touched.
+		s.seen = 0
+	}
+}
+
+// apply drops or replaces what a transaction touched. The caller holds mu.
+func (s *Store) apply(r *record, committed bool) {
+	if r.all {
 		s.clear()
 	}
 	if r.lists {
@@ -111,11 +157,6 @@ func (s *Store) settle(r *record, committed bool) {
 		} else {
 			s.drop(id)
 		}
-	}
-	s.seen = version
-	if s.pending--; s.pending > 0 {
-		// Others may have committed too, and have not dropped what they touched.
-		s.seen = 0
 	}
 }
 

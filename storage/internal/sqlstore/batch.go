@@ -182,16 +182,15 @@ func (q *queue) take(ctx context.Context, b *batch, fn func(*tx) error) error {
 	if err := fn(t); err != nil {
 		return err
 	}
-	if err := cmp.Or(ctx.Err(), t.share.failed); err != nil {
-		return q.r.wrap(ctx, "commit", err)
+	err := cmp.Or(ctx.Err(), t.share.failed)
+	if err == nil && b.kept > 0 {
+		err = b.exec("release savepoint turn")
 	}
-	if b.kept > 0 {
-		if err := b.exec("release savepoint turn"); err != nil {
-			return q.r.wrap(ctx, "commit", err)
-		}
+	kept = err == nil
+	if !kept && q.r.d.Undone != nil {
+		q.r.d.Undone()
 	}
-	kept = true
-	return nil
+	return q.r.wrap(ctx, "commit", err)
 }
 
 // hand ends the turn of a function in a batch.
@@ -200,14 +199,14 @@ func (q *queue) hand(b *batch, kept bool) {
 	case kept:
 		b.kept++
 	case b.kept == 0:
-		b.lose(nil) // nobody has a part in it
+		q.lose(b, nil) // nobody has a part in it
 		q.pass(nil)
 		return
 	default:
 		// What fails here is a transaction that SQLite itself has undone, because the
 		// disk is full, for instance.
 		if err := cmp.Or(b.exec("rollback to savepoint turn"), b.exec("release savepoint turn")); err != nil {
-			b.lose(fmt.Errorf("%w: %w", errLost, err))
+			q.lose(b, fmt.Errorf("%w: %w", errLost, err))
 			q.pass(nil)
 			return
 		}
@@ -222,9 +221,12 @@ func (q *queue) hand(b *batch, kept bool) {
 }
 
 // lose gives up the batch.
-func (b *batch) lose(err error) {
+func (q *queue) lose(b *batch, err error) {
 	// Nobody is left to tell that this failed.
 	_ = b.Rollback()
+	if q.r.d.Committed != nil {
+		q.r.d.Committed(false)
+	}
 	b.cancel()
 	b.err = err
 	close(b.done)

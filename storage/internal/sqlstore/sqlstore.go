@@ -54,8 +54,11 @@ type Dialect struct {
 	// Text reports text that the database cannot hold.
 	Text func(err error) bool
 	// Committed, unless nil, runs after each commit and each attempt at one, before
-	// anybody is told of it.
-	Committed func()
+	// anybody is told of it or another transaction begins; ok says that it
+	// succeeded. It also runs when what succeeded is given up. With OneWriter, Undone
+	// runs when the function that succeeded last is undone alone.
+	Committed func(ok bool)
+	Undone    func()
 	// Unavailable reports a database that cannot answer now: locked, full, lost.
 	Unavailable func(err error) bool
 }

@@ -74,7 +74,7 @@ func (r reader) attempt(ctx context.Context, write *handle, fn func(*tx) error) 
 func (r reader) commit(t *sqlx.Tx) error {
 	err := t.Commit()
 	if r.d.Committed != nil {
-		r.d.Committed()
+		r.d.Committed(err == nil)
 	}
 	return err
 }
