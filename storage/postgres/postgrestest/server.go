@@ -60,6 +60,24 @@ func Start(t testing.TB) *Server {
 	return startFor(t, "")
 }
 
+// Launch starts a server for a program that is no test, which ends it by Stop. It
+// keeps what it has acknowledged. Settings are options such as
+// "-c shared_buffers=1GB"; "" is none.
+func Launch(settings string) (*Server, error) { return start(settings, "") }
+
+// Stop ends the server and removes what it stored.
+func (s *Server) Stop() error { return errors.Join(s.input.Close(), s.supervisor.Wait()) }
+
+// PID returns the process whose children serve connections.
+func (s *Server) PID() (int, error) {
+	text, err := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	return strconv.Atoi(first)
+}
+
 // Standby starts a server that follows s. From then on s acknowledges only what
 // the standby has too.
 func (s *Server) Standby(t testing.TB) *Server {
@@ -81,7 +99,7 @@ func startFor(t testing.TB, follow string) *Server {
 		unavailable(t, err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(s.input.Close(), s.supervisor.Wait()); err != nil {
+		if err := s.Stop(); err != nil {
 			t.Errorf("end the server: %v", err)
 		}
 	})
@@ -110,12 +128,7 @@ func (s *Server) Crash(t testing.TB) {
 // Kill ends the server by SIGKILL.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, _, _ := strings.Cut(string(text), "\n")
-	pid, err := strconv.Atoi(first)
+	pid, err := s.PID()
 	if err != nil {
 		t.Fatal(err)
 	}
