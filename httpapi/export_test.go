@@ -1,5 +1,7 @@
 package httpapi
 
+import "github.com/hedgerow-dev/hedgerow/users"
+
 // Routes lists method and path of every route, for tests of the whole table.
 // The rows that stand for all other methods of a path are not among them.
 func Routes(a *API) [][2]string {
@@ -36,3 +38,16 @@ func Callers(a *API) map[[2]string]string {
 
 // BasePath is the path that the API is mounted under.
 func BasePath(a *API) string { return a.config.BasePath }
+
+// EncodeUser is what an answer costs about a user who was not shown before. It
+// returns the number of bytes.
+func EncodeUser(s users.Sight) int {
+	form := newUserJSON(s.View())
+	return len(form.head) + len(form.tail)
+}
+
+// DecodePatch is what becomes of the body of a PATCH of a user.
+func DecodePatch(raw []byte) (users.Patch, error) {
+	b, err := parseBody(raw)
+	return userPatch(b), err
+}

@@ -64,8 +64,8 @@ func (b *bench) measure(ctx context.Context, targets []target) (err error) {
 				return fmt.Errorf("%s %s: %w", r.server, r.workload, err)
 			}
 			b.samples[r] = append(b.samples[r], s)
-			fmt.Fprintf(b.log, "round %d  %-20s %8d  %-3s %3d  %9.0f/s  p99 %8.2f ms  CPU %7.0f µs  %5.0f MiB\n",
-				round+1, r.server, b.count(r.large), r.workload, r.connections, s.rate, s.p99, s.cpu, s.memory)
+			fmt.Fprintf(b.log, "round %d of %d  %-20s %8d users  %-3s %3d  %9.0f/s  p99 %8.2f ms  CPU %7.0f µs\n",
+				round+1, b.rounds, r.server, b.count(r.large), r.workload, r.connections, s.rate, s.p99, s.cpu)
 		}
 	}
 	return nil

@@ -43,11 +43,11 @@ func drive(addr string, requests []request, connections int, duration time.Durat
 		lane := r.caller % connections
 		lanes[lane] = append(lanes[lane], r)
 	}
+	if slices.ContainsFunc(lanes, func(lane []request) bool { return len(lane) == 0 }) {
+		return nil, fmt.Errorf("%d connections are more than there are callers", connections)
+	}
 	clients := make([]*client, connections)
 	for i := range clients {
-		if len(lanes[i]) == 0 {
-			return nil, fmt.Errorf("%d connections are more than there are callers", connections)
-		}
 		c, err := dial(addr)
 		if err != nil {
 			return nil, err

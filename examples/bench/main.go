@@ -74,6 +74,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	b := bench{options: o, log: stderr}
 	chosen := o.choose(targets())
+	if len(chosen) == 0 {
+		return errors.New("-stores and -workloads leave nothing to measure")
+	}
 	if err := b.measure(ctx, chosen); err != nil {
 		return err
 	}

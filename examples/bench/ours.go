@@ -25,9 +25,10 @@ func openOurs(ctx context.Context, program, db string, n int) (storage.Storage, 
 	case ourMemory:
 		st := memory.New()
 		return st, seed(ctx, st, n)
-	case ourSQLite, ourUncached:
-		// The store keeps nothing in memory yet, so that the two are the same.
+	case ourSQLite:
 		return sqlite.Open(ctx, db)
+	case ourUncached:
+		return sqlite.Open(ctx, db, sqlite.WithoutCache())
 	case ourPostgres:
 		return postgres.Open(ctx, db)
 	}

@@ -11,84 +11,94 @@ import (
 func (b *bench) report(w io.Writer, targets []target) {
 	b.reportTargets(w, targets)
 	b.reportTrials(w, targets)
+	fmt.Fprintf(w, "\nRequests that failed: %d\n", b.failed)
 }
 
 // reportTargets prints a row for each kind of target and a column for each store.
 func (b *bench) reportTargets(w io.Writer, targets []target) {
-	fmt.Fprint(w, "|")
+	fmt.Fprint(w, "Bold figures miss their target, which is in brackets.\n\n|")
 	for _, st := range stores {
 		fmt.Fprintf(w, " | %s", st.name)
 	}
 	fmt.Fprintf(w, " |\n|---%s|\n", strings.Repeat("|---", len(stores)))
-	var rows []string
-	for _, t := range targets {
-		if !slices.Contains(rows, t.row) {
-			rows = append(rows, t.row)
+	for i, t := range targets {
+		if i > 0 && targets[i-1].row == t.row {
+			continue
 		}
-	}
-	for _, row := range rows {
-		fmt.Fprintf(w, "| %s", row)
+		fmt.Fprintf(w, "| %s", t.row)
 		for _, st := range stores {
-			var cell []string
-			for _, t := range targets {
-				if t.row == row && t.store == st {
-					cell = append(cell, b.outcome(t))
-				}
-			}
-			fmt.Fprintf(w, " | %s", strings.Join(cell, "<br>"))
+			fmt.Fprintf(w, " | %s", b.cell(targets, t.row, st))
 		}
 		fmt.Fprintln(w, " |")
 	}
 }
 
-// outcome is what a target asks for and what was measured.
-func (b *bench) outcome(t target) string {
-	var got float64
-	var subject string
+// cell lists the figures of a row and a store, those together that are about the
+// same.
+func (b *bench) cell(targets []target, row string, st store) string {
+	var subjects []string
+	figures := map[string][]string{}
+	for _, t := range targets {
+		if t.row != row || t.store != st {
+			continue
+		}
+		s := b.subject(t)
+		if !slices.Contains(subjects, s) {
+			subjects = append(subjects, s)
+		}
+		figures[s] = append(figures[s], b.figure(t))
+	}
+	for i, s := range subjects {
+		subjects[i] = strings.Join(figures[s], ", ") + " " + s
+	}
+	return strings.Join(subjects, "<br>")
+}
+
+// figure is what was measured for a target.
+func (b *bench) figure(t target) string {
+	got := b.measured(t)
+	text := fmt.Sprintf("%.3g", got)
+	if t.metric.atMost && got > t.figure || !t.metric.atMost && got < t.figure {
+		text = "**" + text + "**"
+	}
+	if t.row == rowCrowded || t.row == rowLarge {
+		text = t.ours.workload + " " + text
+	}
+	return text
+}
+
+func (b *bench) measured(t target) float64 {
+	if t.theirs == nil {
+		return median(values(b.samples[t.ours], t.metric))
+	}
+	return median(b.ratios(t))
+}
+
+// subject says what the figure of a target is about, and what is asked for.
+func (b *bench) subject(t target) string {
+	var s string
 	switch {
 	case t.theirs == nil:
-		got = median(values(b.samples[t.ours], t.metric))
-		subject = t.metric.name
-		if t.ours.large || t.row == rowMemory {
-			subject += fmt.Sprintf(", %d users", b.count(t.ours.large))
-		}
+		s = fmt.Sprintf("%s with %d users", t.metric.name, b.count(t.ours.large))
+	case t.theirs.large != t.ours.large:
+		s = fmt.Sprintf("× %s with %d users", t.metric.name, b.count(t.theirs.large))
 	default:
-		got = median(b.ratios(t))
-		subject = "× " + t.subject()
+		s = "× " + t.theirs.server
+		if t.theirs.server == t.ours.server {
+			s = "× our " + t.theirs.workload
+		}
+		if t.metric.name == cpuTime.name {
+			s += ", " + t.metric.name
+		}
+		if t.ours.connections == alone {
+			s += ", one connection"
+		}
 	}
-	sign, met := "≥", got >= t.figure
+	sign := "≥"
 	if t.metric.atMost {
-		sign, met = "≤", got <= t.figure
+		sign = "≤"
 	}
-	verdict := "met"
-	if !met {
-		verdict = "**missed**"
-	}
-	return fmt.Sprintf("%.3g %s (%s %g: %s)", got, subject, sign, t.figure, verdict)
-}
-
-// subject says what ours is a multiple of, as far as the row does not.
-func (t target) subject() string {
-	switch {
-	case t.row == rowLarge:
-		return t.ours.workload + " " + t.metric.name
-	case t.row == rowCrowded:
-		return t.theirs.server + " " + t.ours.workload
-	case t.theirs.server == t.ours.server:
-		return "our " + t.theirs.workload + in(t)
-	}
-	return t.theirs.server + in(t)
-}
-
-// in says by what a workload was measured, if that is not the usual.
-func in(t target) string {
-	switch {
-	case t.metric.name != throughput.name:
-		return ", " + t.metric.name
-	case t.ours.connections != usual:
-		return fmt.Sprintf(", connections: %d", t.ours.connections)
-	}
-	return ""
+	return fmt.Sprintf("%s (%s %g)", s, sign, t.figure)
 }
 
 // ratios compares round by round: what disturbs a machine disturbs neighbours.
@@ -131,7 +141,6 @@ func (b *bench) reportTrials(w io.Writer, targets []target) {
 		}
 		fmt.Fprintln(w, " |")
 	}
-	fmt.Fprintf(w, "\nRequests that failed: %d\n", b.failed)
 }
 
 // decimals are as many as give three digits.

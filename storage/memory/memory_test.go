@@ -11,3 +11,7 @@ import (
 func TestStorage(t *testing.T) {
 	storagetest.Run(t, func(*testing.T) storage.Storage { return memory.New() })
 }
+
+func BenchmarkStorage(b *testing.B) {
+	storagetest.Benchmark(b, func(*testing.B) storage.Storage { return memory.New() })
+}

@@ -9,7 +9,7 @@ import (
 	"github.com/hedgerow-dev/hedgerow/storage/storagetest"
 )
 
-func open(t *testing.T, dsn string) *postgres.Store {
+func open(t testing.TB, dsn string) *postgres.Store {
 	t.Helper()
 	st, err := postgres.Open(t.Context(), dsn)
 	if err != nil {
@@ -25,4 +25,8 @@ func open(t *testing.T, dsn string) *postgres.Store {
 
 func TestStorage(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T) storage.Storage { return open(t, postgrestest.DSN(t)) })
+}
+
+func BenchmarkStorage(b *testing.B) {
+	storagetest.Benchmark(b, func(b *testing.B) storage.Storage { return open(b, postgrestest.Durable(b)) })
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/hedgerow-dev/hedgerow/storage/storagetest"
 )
 
-func open(t *testing.T, path string) *sqlite.Store {
+func open(t testing.TB, path string, options ...sqlite.Option) *sqlite.Store {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), path)
+	st, err := sqlite.Open(t.Context(), path, options...)
 	if err != nil {
 		t.Fatalf("Open(%q): %v", path, err)
 	}
@@ -26,5 +26,15 @@ func open(t *testing.T, path string) *sqlite.Store {
 func TestStorage(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T) storage.Storage {
 		return open(t, filepath.Join(t.TempDir(), "a b#%?.db"))
+	})
+}
+
+func BenchmarkStorage(b *testing.B) {
+	storagetest.Benchmark(b, func(b *testing.B) storage.Storage { return open(b, filepath.Join(b.TempDir(), "a.db")) })
+}
+
+func BenchmarkWithoutCache(b *testing.B) {
+	storagetest.Benchmark(b, func(b *testing.B) storage.Storage {
+		return open(b, filepath.Join(b.TempDir(), "a.db"), sqlite.WithoutCache())
 	})
 }
