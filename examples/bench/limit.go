@@ -38,26 +38,32 @@ func bearer(r *http.Request) (keyHash, error) {
 	return hash(key), nil
 }
 
-// result is what one request is answered with.
-type result func(r *http.Request) ([]byte, error)
-
 // mount makes the routes of a limit program.
-func mount(me, list, patch result) http.Handler {
+func mount(me, list, patch http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
-	for pattern, fn := range map[string]result{"GET /api/users/@me": me, "GET /api/users": list, "PATCH /api/users/@me": patch} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			body, err := fn(r)
-			if err != nil {
-				http.Error(w, err.Error(), http.StatusInternalServerError)
-				return
-			}
-			w.Header().Set("Content-Type", "application/json")
-			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-			// Whoever is gone needs no answer.
-			_, _ = w.Write(body)
-		})
-	}
+	mux.HandleFunc("GET /api/users/@me", me)
+	mux.HandleFunc("GET /api/users", list)
+	mux.HandleFunc("PATCH /api/users/@me", patch)
 	return mux
+}
+
+// answer sends what fn returns.
+func answer(fn func(r *http.Request) ([]byte, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := fn(r)
+		send(w, body, err)
+	}
+}
+
+func send(w http.ResponseWriter, body []byte, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	// Whoever is gone needs no answer.
+	_, _ = w.Write(body)
 }
 
 // listing is the answer to a list.
@@ -106,17 +112,18 @@ func constHandler(n int) (http.Handler, error) {
 	if err := errors.Join(userErr, pageErr, foundErr); err != nil {
 		return nil, err
 	}
-	send := func(body []byte) result { return func(*http.Request) ([]byte, error) { return body, nil } }
+	me := func(*http.Request) ([]byte, error) { return user, nil }
 	list := func(r *http.Request) ([]byte, error) {
 		if strings.Contains(r.URL.RawQuery, "email=") {
 			return found, nil
 		}
 		return page, nil
 	}
-	return mount(send(user), list, func(r *http.Request) ([]byte, error) {
+	patch := func(r *http.Request) ([]byte, error) {
 		_, err := theme(r)
 		return user, err
-	}), nil
+	}
+	return mount(answer(me), answer(list), answer(patch)), nil
 }
 
 // tableHandler does what cannot be left out: it hashes the key, reads or writes
@@ -170,7 +177,7 @@ func tableHandler(t table, n int) http.Handler {
 		}
 		return json.Marshal(user)
 	}
-	return mount(me, list, patch)
+	return mount(answer(me), answer(list), answer(patch))
 }
 
 // limitHandler opens a limit program on its database.

@@ -64,7 +64,7 @@ func (b *best) stop() {
 	<-b.stopped
 }
 
-func (b *best) handler() http.Handler { return mount(b.me, b.list, b.patch) }
+func (b *best) handler() http.Handler { return mount(answer(b.me), b.list, answer(b.patch)) }
 
 // find returns what a map has under a key, or else reads it.
 func find[K comparable](b *best, m map[K]*entry, k K, read func() (*record, error)) (*entry, error) {
@@ -121,7 +121,18 @@ func (b *best) me(r *http.Request) ([]byte, error) {
 	return *e.body.Load(), nil
 }
 
-func (b *best) list(r *http.Request) ([]byte, error) {
+// buffers are lent to lists: to make and clear one costs more than to fill it.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+func (b *best) list(w http.ResponseWriter, r *http.Request) {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	body, err := b.appendList((*buffer)[:0], r)
+	send(w, body, err)
+	*buffer = body
+}
+
+func (b *best) appendList(body []byte, r *http.Request) ([]byte, error) {
 	if _, err := b.caller(r); err != nil {
 		return nil, err
 	}
@@ -130,7 +141,7 @@ func (b *best) list(r *http.Request) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return encodeList(1, []*entry{e}), nil
+		return appendEntries(body, 1, []*entry{e}), nil
 	}
 	limit, offset, err := bounds(r)
 	if err != nil {
@@ -141,7 +152,7 @@ func (b *best) list(r *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return encodeList(len(b.ids), entries), nil
+	return appendEntries(body, len(b.ids), entries), nil
 }
 
 // page finds the users of a run of ids, which begins at an offset.
@@ -174,13 +185,8 @@ func (b *best) page(ctx context.Context, ids []int64, offset int) ([]*entry, err
 	return entries, nil
 }
 
-func encodeList(count int, entries []*entry) []byte {
-	size := 0
-	for _, e := range entries {
-		size += len(*e.body.Load()) + 1
-	}
-	const envelope = 100
-	body := append(make([]byte, 0, size+envelope), `{"count":`...)
+func appendEntries(body []byte, count int, entries []*entry) []byte {
+	body = append(body, `{"count":`...)
 	body = strconv.AppendInt(body, int64(count), 10)
 	body = append(body, `,"next":null,"previous":null,"results":[`...)
 	for i, e := range entries {

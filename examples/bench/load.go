@@ -102,13 +102,13 @@ func dial(addr string) (*client, error) {
 	return &client{conn: conn, in: bufio.NewReaderSize(conn, 64<<10)}, nil
 }
 
-// run sends the requests in turn until the end.
+// run sends the requests in turn until the end, and one at least.
 func (c *client) run(requests []request, end time.Time) error {
 	now := time.Now()
 	if err := c.conn.SetDeadline(end.Add(answerTimeout)); err != nil {
 		return err
 	}
-	for n := 0; now.Before(end); n++ {
+	for n := 0; n == 0 || now.Before(end); n++ {
 		r := &requests[n%len(requests)]
 		problem, err := c.do(r, c.exact && n%sampleEvery == 0)
 		if err != nil {
