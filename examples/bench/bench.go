@@ -122,7 +122,10 @@ func (b *bench) provide(ctx context.Context, s site) error {
 func (b *bench) start(ctx context.Context, s site, db string) (*child, error) {
 	database := 0
 	if s.onPostgres() {
-		database = b.postgres.PID
+		var err error
+		if database, err = b.postgres.PID(); err != nil {
+			return nil, err
+		}
 	}
 	return start(ctx, s.server, db, b.count(s.large), database)
 }
@@ -267,11 +270,11 @@ func (b *bench) postgresDatabase(ctx context.Context, name string) (string, erro
 	if b.postgres == nil {
 		var err error
 		// A cache that holds the larger number of users, and checkpoints that are rare.
-		if b.postgres, err = postgrestest.Start("shared_buffers=1GB", "max_wal_size=4GB"); err != nil {
+		if b.postgres, err = postgrestest.Launch("-c shared_buffers=1GB -c max_wal_size=4GB"); err != nil {
 			return "", err
 		}
 	}
-	conn, err := pgx.Connect(ctx, b.postgres.DSN)
+	conn, err := pgx.Connect(ctx, b.postgres.DSN())
 	if err != nil {
 		return "", err
 	}
@@ -279,7 +282,7 @@ func (b *bench) postgresDatabase(ctx context.Context, name string) (string, erro
 	if err := errors.Join(err, conn.Close(ctx)); err != nil {
 		return "", err
 	}
-	u, err := url.Parse(b.postgres.DSN)
+	u, err := url.Parse(b.postgres.DSN())
 	if err != nil {
 		return "", err
 	}

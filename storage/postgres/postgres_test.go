@@ -28,5 +28,5 @@ func TestStorage(t *testing.T) {
 }
 
 func BenchmarkStorage(b *testing.B) {
-	storagetest.Benchmark(b, func(b *testing.B) storage.Storage { return open(b, postgrestest.Durable(b)) })
+	storagetest.Benchmark(b, func(b *testing.B) storage.Storage { return open(b, postgrestest.Start(b).DSN()) })
 }
