@@ -148,6 +148,39 @@ func TestLimitPrograms(t *testing.T) {
 	}
 }
 
+// TestSizes holds what limit programs send to the size of our answers.
+func TestSizes(t *testing.T) {
+	const n = 300
+	limit, err := constHandler(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := openOurs(t.Context(), ourMemory, "", n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := ours(st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/api/users/@me", "/api/users?limit=100&offset=0", "/api/users?email=user7@example.test"} {
+		var sizes []float64
+		for _, h := range []http.Handler{api, limit} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
+			r.Header.Set("Authorization", "Bearer "+key(1))
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != http.StatusOK {
+				t.Fatalf("GET %s: got %d %s", path, w.Code, w.Body)
+			}
+			sizes = append(sizes, float64(w.Body.Len()))
+		}
+		if ratio := sizes[1] / sizes[0]; ratio < 0.97 || ratio > 1.03 {
+			t.Errorf("GET %s: the limit program sends %v bytes, want the %v of ours, more or less", path, sizes[1], sizes[0])
+		}
+	}
+}
+
 // TestDrive looks at how answers are judged.
 func TestDrive(t *testing.T) {
 	requests := newRequestsOf(2)

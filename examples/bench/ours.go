@@ -106,8 +106,11 @@ func seedTeams(ctx context.Context, tx auth.Tx) ([]users.Team, error) {
 		if err := tx.SaveOrganization(ctx, o); err != nil {
 			return nil, err
 		}
+		// Members do not see such a team in their organization, as little as others
+		// do, so that an object is as long in a list as alone.
 		t, err := tx.SaveTeam(ctx, users.Team{
 			UUID: numbered(2, i), OrganizationID: o.ID, APIToken: fmt.Sprintf("phc_%024d", i), Name: "Default project", Timezone: "UTC",
+			AccessControl: true,
 		})
 		if err != nil {
 			return nil, err
@@ -132,7 +135,7 @@ func seedUser(ctx context.Context, tx auth.Tx, i int, t users.Team) error {
 	if err != nil {
 		return err
 	}
-	m := users.Membership{UserID: u.ID, OrganizationID: t.OrganizationID, Level: users.LevelAdmin, JoinedAt: u.DateJoined}
+	m := users.Membership{UserID: u.ID, OrganizationID: t.OrganizationID, Level: users.LevelMember, JoinedAt: u.DateJoined}
 	if err := tx.SaveMembership(ctx, m); err != nil || i > mostCallers {
 		return err
 	}
