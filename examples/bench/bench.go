@@ -64,8 +64,7 @@ func (b *bench) measure(ctx context.Context, targets []target) (err error) {
 				return fmt.Errorf("%s %s: %w", r.server, r.workload, err)
 			}
 			b.samples[r] = append(b.samples[r], s)
-			fmt.Fprintf(b.log, "round %d of %d  %-20s %8d users  %-3s %3d  %9.0f/s  p99 %8.2f ms  CPU %7.0f µs\n",
-				round+1, b.rounds, r.server, b.count(r.large), r.workload, r.connections, s.rate, s.p99, s.cpu)
+			fmt.Fprintf(b.log, "round %d of %d: %s, %d users: %s\n", round+1, b.rounds, r.server, b.count(r.large), s.of(r))
 		}
 	}
 	return nil
@@ -107,6 +106,7 @@ func (b *bench) provide(ctx context.Context, s site) error {
 	if b.servers[s] != nil {
 		return nil
 	}
+	begin := time.Now()
 	db, err := b.database(ctx, s)
 	if err != nil {
 		return err
@@ -116,7 +116,11 @@ func (b *bench) provide(ctx context.Context, s site) error {
 		return err
 	}
 	b.servers[s] = c
-	return c.answer(profiles(b.count(s.large))[0])
+	if err := c.answer(profiles(b.count(s.large))[0]); err != nil {
+		return err
+	}
+	fmt.Fprintf(b.log, "%s has %d users after %.1f s\n", s.server, b.count(s.large), time.Since(begin).Seconds())
+	return nil
 }
 
 func (b *bench) start(ctx context.Context, s site, db string) (*child, error) {

@@ -1,5 +1,7 @@
 package main
 
+import "fmt"
+
 // Servers, by what -program of serve calls them: the limit programs, and ours on
 // each store.
 const (
@@ -36,6 +38,14 @@ type sample struct {
 	p50, p99 float64 // ms
 	memory   float64 // MiB of the server
 	start    float64 // ms from the start of the server to its first answer
+}
+
+// of says what a trial measured.
+func (s sample) of(t trial) string {
+	if t.workload == "" {
+		return fmt.Sprintf("%.0f MiB, first answer after %.0f ms", s.memory, s.start)
+	}
+	return fmt.Sprintf("%s by %d: %.0f/s, p99 %.2f ms, CPU %.0f µs", t.workload, t.connections, s.rate, s.p99, s.cpu)
 }
 
 // metric is what a target is about.
