@@ -121,7 +121,7 @@ func createUsers() string {
 		kind := "text"
 		switch p.(type) {
 		case *int64:
-			kind = "bigint"
+			kind = "integer" // with which the id is the place of the row in SQLite
 		case *bool, **bool:
 			kind = "boolean"
 		}

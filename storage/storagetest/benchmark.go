@@ -71,6 +71,7 @@ func newSubject(b *testing.B, st storage.Storage) *subject {
 	const callers = 256
 	o := newOrganization(number(1))
 	err = st.UpdateAuth(b.Context(), func(tx auth.Tx) error {
+		s.callers = nil
 		if err := tx.SaveOrganization(b.Context(), o); err != nil {
 			return err
 		}
@@ -146,31 +147,29 @@ func (s *subject) measure(goroutines int, fn func(ctx context.Context, n int) er
 	}
 }
 
-func (s *subject) caller(n int) (i int, u users.User) {
-	i = n % len(s.callers)
-	return i, s.callers[i]
+// bearer finds out who makes call n.
+func (s *subject) bearer(ctx context.Context, n int) (auth.Principal, error) {
+	return s.auth.Bearer(ctx, users.Secret(callerKey(n%len(s.callers))))
 }
 
 func (s *subject) principal(ctx context.Context, n int) error {
-	i, _ := s.caller(n)
-	_, err := s.auth.Bearer(ctx, users.Secret(callerKey(i)))
+	_, err := s.bearer(ctx, n)
 	return err
 }
 
+// profile is of a user whom the request has not read yet.
 func (s *subject) profile(ctx context.Context, n int) error {
-	_, u := s.caller(n)
-	_, err := s.users.Look(ctx, users.Viewer{Actor: actor(u)}, u.ID)
+	u := s.callers[n%len(s.callers)]
+	_, err := s.users.Look(ctx, users.Viewer{Actor: users.Actor{ID: u.ID, UUID: u.UUID, Credential: users.ByAPIKey}}, u.ID)
 	return err
 }
 
-// change is a PATCH of one field, to a value that the user never had.
+// change is a PATCH of one field by a key, to a value that the user never had.
 func (s *subject) change(ctx context.Context, n int) error {
-	_, u := s.caller(n)
-	p := users.Patch{FirstName: users.Set("Ann " + strconv.Itoa(n))}
-	_, err := s.auth.UpdateUser(ctx, auth.Principal{Actor: actor(u), User: u}, u.ID, p, nil)
+	p, err := s.bearer(ctx, n)
+	if err != nil {
+		return err
+	}
+	_, err = s.auth.UpdateUser(ctx, p, p.User.ID, users.Patch{FirstName: users.Set("Ann " + strconv.Itoa(n))}, nil)
 	return err
-}
-
-func actor(u users.User) users.Actor {
-	return users.Actor{ID: u.ID, UUID: u.UUID, Credential: users.ByAPIKey}
 }
