@@ -1,0 +1,259 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// newAccount is the act that makes an account. Its address is new: PostgreSQL
+// skips the number of an account that it refused, and the others do not.
+func newAccount(u users.User, password string) operation {
+	op := act(fmt.Sprintf("CreateUser(%+q, %q)", fmt.Sprintf("%+v", u), password), func(ctx context.Context, e *env) (any, error) {
+		if _, err := e.api.Users().UserByEmail(ctx, u.Email); err == nil {
+			return nil, users.ErrEmailTaken
+		}
+		created, err := e.api.Auth().CreateUser(ctx, u, password)
+		return []any{created.ID, created.UUID, created.Email, created}, err
+	})
+	return op.learning(func(w *world, o outcome) { w.learnResult(o, "number", "uuid", "email") })
+}
+
+func accountActs() map[string]func(draw) operation {
+	return map[string]func(draw) operation{
+		"account": func(d draw) operation {
+			u := users.New()
+			u.Email, u.FirstName, u.IsStaff = d.address(), d.plain(), d.yes()
+			if d.seldom() {
+				u.DistinctID, u.LastName, u.PendingEmail = d.plain()+d.address(), d.plain(), d.plain()
+			}
+			if d.yes() {
+				u.IsEmailVerified = users.Some(d.yes())
+			}
+			return newAccount(u, d.one(password, "", "short", "a\x00"+password))
+		},
+		"activation": func(d draw) operation {
+			user, active := d.user(), !d.seldom()
+			return done(fmt.Sprintf("SetActive(%d, %t)", user, active), func(ctx context.Context, e *env) error { return e.api.Auth().SetActive(ctx, user, active) })
+		},
+		"update": func(d draw) operation {
+			user, p := d.user(), users.Patch{FirstName: users.Set(d.plain()), HedgehogConfig: users.Set(users.JSON(d.one(`{"a":1}`, `"\u0000"`, "\x00", "\xff", "{", "")))}
+			if d.yes() {
+				p = users.Patch{IsStaff: users.Set(d.yes()), SetCurrentTeam: users.Set(fmt.Sprint(d.team()))}
+			}
+			return act(fmt.Sprintf("Update(%d, %+q)", user, fmt.Sprintf("%+v", p)), func(ctx context.Context, e *env) (any, error) {
+				return e.api.Users().Update(ctx, users.Actor{ID: user, Staff: true, Credential: users.ByHost}, user, p)
+			})
+		},
+		"account deleted": func(d draw) operation {
+			user := d.user()
+			return done(fmt.Sprintf("Delete(%d)", user), func(ctx context.Context, e *env) error {
+				return e.api.Users().Delete(ctx, users.Actor{Credential: users.ByHost}, user)
+			})
+		},
+		"identity": func(d draw) operation {
+			i := users.Identity{UserID: d.user(), Provider: d.one("github", "google", "GitHub", d.plain()), Subject: d.one("1", "2", "é", "e\u0301", d.plain()), Login: d.plain()}
+			return done(fmt.Sprintf("SaveIdentity(%+q)", fmt.Sprintf("%+v", i)), func(ctx context.Context, e *env) error { return e.api.Users().SaveIdentity(ctx, i) })
+		},
+		"identity deleted": func(d draw) operation {
+			provider, subject := d.one("github", "google", "GitHub", d.plain()), d.one("1", "2", "é", "e\u0301", d.plain())
+			return done(fmt.Sprintf("DeleteIdentity(%q, %q)", provider, subject), func(ctx context.Context, e *env) error { return e.api.Users().DeleteIdentity(ctx, provider, subject) })
+		},
+	}
+}
+
+// learnResult knows the first elements of a list as these kinds.
+func (w *world) learnResult(o outcome, kinds ...string) {
+	var list []any
+	if o.decode(&list) {
+		for i, kind := range kinds {
+			w.known.add(kind, textOf(list[i]))
+		}
+	}
+}
+
+func saveOrganization(o users.Organization) operation {
+	op := act(fmt.Sprintf("SaveOrganization(%+q)", fmt.Sprintf("%+v", o)), func(ctx context.Context, e *env) (any, error) {
+		saved, err := e.api.Users().SaveOrganization(ctx, o)
+		return []any{saved.ID, saved}, err
+	})
+	return op.learning(func(w *world, o outcome) { w.learnResult(o, "organization") })
+}
+
+func saveTeam(t users.Team) operation {
+	op := act(fmt.Sprintf("SaveTeam(%+q)", fmt.Sprintf("%+v", t)), func(ctx context.Context, e *env) (any, error) {
+		// PostgreSQL skips the number of a team that it refused.
+		if _, err := e.store.Organization(ctx, t.OrganizationID); err != nil {
+			return nil, err
+		}
+		saved, err := e.api.Users().SaveTeam(ctx, t)
+		return []any{saved.ID, saved}, err
+	})
+	return op.learning(func(w *world, o outcome) { w.learnResult(o, "team") })
+}
+
+func saveMembership(m users.Membership) operation {
+	return done(fmt.Sprintf("SaveMembership(%+v)", m), func(ctx context.Context, e *env) error { return e.api.Users().SaveMembership(ctx, m) })
+}
+
+func organizationActs() map[string]func(draw) operation {
+	return map[string]func(draw) operation{
+		"organization": func(d draw) operation {
+			o := users.NewOrganization()
+			o.Name, o.Slug = d.one("Acme", "é", d.plain()), d.one("acme", d.plain())
+			if d.often() {
+				o.ID = d.organization()
+			}
+			if d.seldom() {
+				o.Enforce2FA, o.SSOEnforcedDomains = users.Some(d.yes()), []string{d.one("sso.example", "SSO.example", "bücher.example", d.plain())}
+			}
+			if d.seldom() {
+				o.CustomerID, o.Metadata, o.AvailableProductFeatures = users.Some(d.plain()), users.JSON(d.one("{}", d.plain())), users.JSON(d.one("[]", d.plain()))
+			}
+			return saveOrganization(o)
+		},
+		"organization deleted": func(d draw) operation {
+			id := d.organization()
+			return done(fmt.Sprintf("DeleteOrganization(%s)", id), func(ctx context.Context, e *env) error { return e.api.Users().DeleteOrganization(ctx, id) })
+		},
+		"team": func(d draw) operation {
+			t := users.Team{OrganizationID: d.organization(), Name: d.one("Web", d.plain()), APIToken: d.plain(), AccessControl: d.yes(), Timezone: d.one("", "UTC", d.plain())}
+			if d.yes() {
+				t.ID = d.team()
+			}
+			if d.seldom() {
+				t.HasCompletedOnboardingFor = users.JSON(d.one("{}", `{"a":true}`, d.plain()))
+			}
+			return saveTeam(t)
+		},
+		"team deleted": func(d draw) operation {
+			id := d.team()
+			return done(fmt.Sprintf("DeleteTeam(%d)", id), func(ctx context.Context, e *env) error { return e.api.Users().DeleteTeam(ctx, id) })
+		},
+		"membership": func(d draw) operation {
+			return saveMembership(users.Membership{UserID: d.user(), OrganizationID: d.organization(), InvitedBy: d.user(),
+				Level: rapid.SampledFrom([]users.Level{users.LevelMember, users.LevelAdmin, users.LevelOwner, 2}).Draw(d.T, "")})
+		},
+		"membership deleted": func(d draw) operation {
+			user, organization := d.user(), d.organization()
+			return done(fmt.Sprintf("DeleteMembership(%d, %s)", user, organization), func(ctx context.Context, e *env) error {
+				return e.api.Users().DeleteMembership(ctx, user, organization)
+			})
+		},
+		"invite": func(d draw) operation {
+			i := users.Invite{OrganizationID: d.organization(), TargetEmail: d.address()}
+			op := act(fmt.Sprintf("SaveInvite(%+q)", fmt.Sprintf("%+v", i)), func(ctx context.Context, e *env) (any, error) {
+				saved, err := e.api.Users().SaveInvite(ctx, i)
+				return []any{saved.ID, saved.TargetEmail}, err
+			})
+			return op.learning(func(w *world, o outcome) { w.learnResult(o, "invite", "email") })
+		},
+		"invite deleted": func(d draw) operation {
+			id := uuid.MustParse(d.known("invite", unknownID))
+			return done(fmt.Sprintf("DeleteInvite(%s)", id), func(ctx context.Context, e *env) error { return e.api.Users().DeleteInvite(ctx, id) })
+		},
+	}
+}
+
+func saveKey(user users.ID, value users.Secret, scopes ...string) operation {
+	k := auth.APIKey{UserID: user, Label: "host", Scopes: scopes}
+	op := done(fmt.Sprintf("SaveAPIKey(%+v, %s)", k, string(value)), func(ctx context.Context, e *env) error {
+		_, err := e.api.Auth().SaveAPIKey(ctx, k, value)
+		return err
+	})
+	return op.learning(func(w *world, _ outcome) { w.known.add("bearer", string(value)) })
+}
+
+func credentialActs() map[string]func(draw) operation {
+	return map[string]func(draw) operation{
+		"key": func(d draw) operation {
+			k := auth.APIKey{UserID: d.user(), Label: d.plain(), Scopes: []string{d.one("*", "user:read", "user:write", d.plain())}}
+			if d.seldom() {
+				k.ID, k.ExpiresAt = d.plain(), time.Date(2026, 5, 1, 13, 0, 0, 0, time.UTC)
+			}
+			value := users.Secret("phx_" + strings.Repeat(fmt.Sprint(d.number(20)), 20))
+			op := act(fmt.Sprintf("SaveAPIKey(%+q, %s)", fmt.Sprintf("%+v", k), string(value)), func(ctx context.Context, e *env) (any, error) { return e.api.Auth().SaveAPIKey(ctx, k, value) })
+			return op.learning(func(w *world, _ outcome) { w.known.add("bearer", string(value)) })
+		},
+		"OAuth token": func(d draw) operation {
+			value := users.Secret("pha_" + strings.Repeat(fmt.Sprint(d.number(4)), 20))
+			t := auth.OAuthToken{UserID: d.user(), Application: d.plain(), Scopes: d.one("user:read", "user:read user:write", "*", d.plain()), ScopedTeams: []users.TeamID{d.team()}}
+			if d.yes() {
+				t.ExpiresAt = time.Date(2026, 5, 2, 0, 0, 0, 0, time.UTC)
+			}
+			op := done(fmt.Sprintf("SaveOAuthToken(%s, %+q)", string(value), fmt.Sprintf("%+v", t)), func(ctx context.Context, e *env) error { return e.api.Auth().SaveOAuthToken(ctx, value, t) })
+			return op.learning(func(w *world, _ outcome) { w.known.add("bearer", string(value)) })
+		},
+		"OAuth token revoked": func(d draw) operation {
+			value := users.Secret("pha_" + strings.Repeat(fmt.Sprint(d.number(4)), 20))
+			return done(fmt.Sprintf("RevokeOAuthToken(%s)", string(value)), func(ctx context.Context, e *env) error { return e.api.Auth().RevokeOAuthToken(ctx, value) })
+		},
+		"verification token": func(d draw) operation {
+			user := d.user()
+			op := act(fmt.Sprintf("NewVerificationToken(%d)", user), func(ctx context.Context, e *env) (any, error) {
+				u, err := e.api.Users().User(ctx, user)
+				if err != nil {
+					return nil, err
+				}
+				token, err := e.api.Auth().NewVerificationToken(ctx, user)
+				return u.UUID.String() + " " + string(token), err
+			})
+			return op.learning(func(w *world, o outcome) { w.known.add("verify", unquoted(o.Body)) })
+		},
+		"second factor reset": func(d draw) operation {
+			user := d.user()
+			return done(fmt.Sprintf("ResetSecondFactor(%d)", user), func(ctx context.Context, e *env) error { return e.api.Auth().ResetSecondFactor(ctx, user) })
+		},
+		"authenticator": func(d draw) operation {
+			user, secret := d.user(), users.Secret("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+			op := done(fmt.Sprintf("SaveTOTP(%d)", user), func(ctx context.Context, e *env) error {
+				return e.api.Auth().SaveTOTP(ctx, user, secret, []users.Secret{"abcdefgh", "ijklmnop"})
+			})
+			return op.learning(func(w *world, _ outcome) {
+				w.known.add("secret", string(secret))
+				w.known.add("backup", "abcdefgh", "ijklmnop")
+			})
+		},
+		"passkey": func(d draw) operation {
+			k := auth.Passkey{UserID: d.user(), Name: d.plain(), Verified: d.yes()}
+			if d.yes() {
+				k.CredentialID = []byte(d.one("a", "b", "\x00"))
+			}
+			return act(fmt.Sprintf("SavePasskey(%+q)", fmt.Sprintf("%+v", k)), func(ctx context.Context, e *env) (any, error) { return e.api.Auth().SavePasskey(ctx, k) })
+		},
+	}
+}
+
+// beginning is how every world begins: staff, three people in two organizations,
+// one in none and one who is inactive, with sessions and keys.
+func (w *world) beginning() []operation {
+	var ops []operation
+	for _, name := range []string{"boss", "alice", "bob", "carol", "gone"} {
+		u := users.New()
+		u.Email, u.FirstName, u.IsStaff, u.IsActive, u.IsEmailVerified = name+"@example.com", name, name == "boss", name != "gone", users.Some(true)
+		ops = append(ops, newAccount(u, password))
+	}
+	for n, name := range []string{"Acme", "Beta"} {
+		o := users.NewOrganization()
+		o.ID, o.Name = uuid.UUID{0: byte(n + 1), 6: 0x70, 8: 0x80}, name
+		ops = append(ops, saveOrganization(o), saveTeam(users.Team{OrganizationID: o.ID, Name: name, APIToken: "phc_" + name, AccessControl: n == 1}))
+		for id := users.ID(1); id <= 3; id++ {
+			ops = append(ops, saveMembership(users.Membership{UserID: id, OrganizationID: o.ID, Level: []users.Level{users.LevelOwner, users.LevelMember, users.LevelAdmin}[int(id-1+users.ID(n))%3]}))
+		}
+	}
+	for id := users.ID(1); id <= 5; id++ {
+		start := act(fmt.Sprintf("StartSession(%d)", id), func(ctx context.Context, e *env) (any, error) {
+			return e.api.Auth().StartSession(ctx, id, auth.StartOptions{})
+		})
+		ops = append(ops, start.learning(func(w *world, o outcome) { w.known.add("cookie", "sessionid="+unquoted(o.Body)) }),
+			saveKey(id, users.Secret("phx_"+strings.Repeat(fmt.Sprint(id), 30)), []string{"*", "user:write", "user:read", "insight:read", "*"}[id-1]))
+	}
+	return ops
+}

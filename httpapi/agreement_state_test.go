@@ -1,0 +1,258 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/integrations"
+	"github.com/hedgerow-dev/hedgerow/storage"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// names are what a store was asked to keep under a name and does not list.
+type names struct {
+	mu       sync.Mutex
+	attempts map[string]bool
+	tickets  map[ticketName]bool
+	tokens   map[auth.Hash]bool
+	branches map[string]bool
+}
+
+type ticketName struct {
+	purpose auth.Purpose
+	hash    auth.Hash
+}
+
+func note[K comparable](n *names, set *map[K]bool, name K) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if *set == nil {
+		*set = map[K]bool{}
+	}
+	(*set)[name] = true
+}
+
+// noting is a store that notes names.
+type noting struct {
+	storage.Storage
+	names *names
+}
+
+func (s *noting) UpdateAuth(ctx context.Context, fn func(auth.Tx) error) error {
+	return s.Storage.UpdateAuth(ctx, func(tx auth.Tx) error { return fn(notingAuth{tx, s.names}) })
+}
+
+func (s *noting) UpdateIntegrations(ctx context.Context, fn func(integrations.Tx) error) error {
+	return s.Storage.UpdateIntegrations(ctx, func(tx integrations.Tx) error { return fn(notingIntegrations{tx, s.names}) })
+}
+
+type notingAuth struct {
+	auth.Tx
+	names *names
+}
+
+func (t notingAuth) SaveAttempts(ctx context.Context, key string, times []time.Time, expires time.Time) error {
+	note(t.names, &t.names.attempts, key)
+	return t.Tx.SaveAttempts(ctx, key, times, expires)
+}
+
+func (t notingAuth) SaveTicket(ctx context.Context, v auth.Ticket) error {
+	note(t.names, &t.names.tickets, ticketName{v.Purpose, v.Hash})
+	return t.Tx.SaveTicket(ctx, v)
+}
+
+func (t notingAuth) SaveOAuthToken(ctx context.Context, v auth.OAuthToken) error {
+	note(t.names, &t.names.tokens, v.Hash)
+	return t.Tx.SaveOAuthToken(ctx, v)
+}
+
+type notingIntegrations struct {
+	integrations.Tx
+	names *names
+}
+
+func (t notingIntegrations) SaveBranches(ctx context.Context, b integrations.BranchList) error {
+	note(t.names, &t.names.branches, b.Repository)
+	return t.Tx.SaveBranches(ctx, b)
+}
+
+// compareStates fails the test unless the three stores hold the same.
+func (w *world) compareStates(rt *rapid.T) {
+	states := make([][]string, len(w.envs))
+	for i, e := range w.envs {
+		states[i] = w.state(e)
+	}
+	for i, other := range states {
+		if slices.Equal(states[0], other) {
+			continue
+		}
+		rt.Fatalf("what is stored differs\nonly in %s:\n  %s\nonly in %s:\n  %s", w.stores[0], onlyIn(states[0], other), w.stores[i], onlyIn(other, states[0]))
+	}
+}
+
+// onlyIn are the lines of a that b lacks, or a note about the order.
+func onlyIn(a, b []string) string {
+	var lines []string
+	for _, line := range a {
+		if !slices.Contains(b, line) {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) == 0 {
+		return "nothing, but the number or the order of lines may differ: " + strings.Join(a, "\n  ")
+	}
+	return strings.Join(lines, "\n  ")
+}
+
+// dump is what is stored, line by line.
+type dump struct {
+	t     context.Context
+	e     *env
+	lines []string
+}
+
+// add writes a value, or the error of reading it, in JSON: that shows secrets.
+func (d *dump) add(what string, v any, err error) {
+	if err != nil {
+		if !errors.Is(err, users.ErrNotFound) {
+			d.e.t.Errorf("read %s: %v", what, err)
+		}
+		return
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		d.e.t.Errorf("write %s: %v", what, err)
+	}
+	d.lines = append(d.lines, what+" "+string(text))
+}
+
+// addAll writes the elements of a list in their order. No elements are as good as
+// no list.
+func addAll[T any](d *dump, what string, list []T, err error) {
+	d.add("number of "+what, len(list), err)
+	for i, v := range list {
+		d.add(fmt.Sprintf("%s, number %d:", what, i), v, err)
+	}
+}
+
+// state reads all that the store of e holds.
+func (w *world) state(e *env) []string {
+	d := &dump{t: e.t.Context(), e: e}
+	people := d.people()
+	for _, id := range w.known["organization"] {
+		o := uuid.MustParse(id)
+		organization, err := e.store.Organization(d.t, o)
+		d.add("organization", organization, err)
+		teams, err := e.store.Teams(d.t, o)
+		addAll(d, "teams of "+id, teams, err)
+	}
+	for _, email := range w.known["email"] {
+		invites, err := e.store.Invites(d.t, users.FoldEmail(email), time.Time{})
+		addAll(d, "invites to "+email, invites, err)
+	}
+	events, err := e.store.Events(d.t, 0, 1_000_000)
+	for i := range events {
+		events[i].ID = 0 // PostgreSQL skips numbers of transactions that were given up
+	}
+	addAll(d, "events", events, err)
+	for _, id := range people {
+		d.credentials(id)
+	}
+	d.named(w.names)
+	d.links(people, w.names)
+	return d.lines
+}
+
+// people writes all users and returns their numbers.
+func (d *dump) people() []users.ID {
+	var ids []users.ID
+	// A large page is read around the cache of a store, and a small one through it.
+	for _, limit := range []int{100_000, 100} {
+		page, err := d.e.store.Profiles(d.t, users.Query{Limit: limit})
+		for _, p := range page.Profiles {
+			ids = append(ids, p.User.ID)
+			d.add(fmt.Sprintf("profile in a page of %d", limit), p, err)
+		}
+		d.add("total", page.Total, err)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func (d *dump) credentials(id users.ID) {
+	st, of := d.e.store, fmt.Sprintf(" of %d", id)
+	identities, err := st.Identities(d.t, id)
+	addAll(d, "identities"+of, identities, err)
+	sessions, err := st.Sessions(d.t, id)
+	addAll(d, "sessions"+of, sessions, err)
+	keys, err := st.APIKeys(d.t, id)
+	addAll(d, "API keys"+of, keys, err)
+	factor, err := st.SecondFactor(d.t, id)
+	d.add("second factor"+of, factor, err)
+	passkeys, err := st.Passkeys(d.t, id)
+	addAll(d, "passkeys"+of, passkeys, err)
+	config, err := st.AutonomyConfig(d.t, id)
+	d.add("autonomy"+of, config, err)
+	for _, p := range []auth.Purpose{auth.TOTPSetup, auth.PendingLogin, auth.RememberedDevice, auth.VerifyEmailLink, auth.PasswordResetLink,
+		auth.PasskeySetup, auth.PasskeyStep} {
+		tickets, err := st.Tickets(d.t, id, p)
+		for i := range tickets {
+			tickets[i].Data = append([]byte{}, tickets[i].Data...) // nil is as good as empty
+		}
+		addAll(d, string(p)+of, tickets, err)
+	}
+}
+
+// named writes what only a name leads to.
+func (d *dump) named(n *names) {
+	for _, key := range slices.Sorted(maps.Keys(n.attempts)) {
+		times, err := d.e.store.Attempts(d.t, key)
+		d.add("attempts "+key, append([]time.Time{}, times...), err)
+	}
+	for name := range n.tickets {
+		ticket, err := d.e.store.Ticket(d.t, name.purpose, name.hash)
+		ticket.Data = append([]byte{}, ticket.Data...)
+		d.add("ticket", ticket, err)
+	}
+	for hash := range n.tokens {
+		token, p, err := d.e.store.OAuthTokenByHash(d.t, hash)
+		d.add("OAuth token", []any{token, p}, err)
+	}
+	slices.Sort(d.lines)
+}
+
+func (d *dump) links(people []users.ID, n *names) {
+	st := d.e.store
+	list, err := st.Installations(d.t, integrations.Query{})
+	addAll(d, "links", list, err)
+	for _, i := range list {
+		repositories, err := st.Repositories(d.t, i.ID)
+		addAll(d, "repositories of "+i.ID.String(), repositories, err)
+		for _, name := range slices.Sorted(maps.Keys(n.branches)) {
+			branches, err := st.Branches(d.t, i.ID, name)
+			d.add("branches", branches, err)
+		}
+	}
+	teams, err := st.TeamInstallations(d.t, integrations.TeamQuery{})
+	for i := range teams {
+		teams[i].ID = 0 // see events
+	}
+	addAll(d, "team installations", teams, err)
+	for _, id := range people {
+		states, err := st.LinkStates(d.t, id)
+		addAll(d, fmt.Sprintf("link states of %d", id), states, err)
+	}
+	requests, err := st.InstallRequests(d.t, integrations.RequestQuery{})
+	addAll(d, "install requests", requests, err)
+}

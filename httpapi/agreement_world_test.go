@@ -1,0 +1,281 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/cryptotest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/integrations/github"
+	"github.com/hedgerow-dev/hedgerow/integrations/githubtest"
+	"github.com/hedgerow-dev/hedgerow/storage"
+	"github.com/hedgerow-dev/hedgerow/storage/memory"
+	"github.com/hedgerow-dev/hedgerow/storage/postgres"
+	"github.com/hedgerow-dev/hedgerow/storage/postgres/postgrestest"
+	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// databases are what worlds are stored in, one after the other.
+type databases struct {
+	sqlite   string // path of an empty database
+	postgres storage.Storage
+	dsn      string
+	appKey   *rsa.PrivateKey
+}
+
+func newDatabases(t *testing.T) *databases {
+	t.Helper()
+	d := &databases{sqlite: filepath.Join(t.TempDir(), "empty.db"), dsn: postgrestest.DSN(t)}
+	st, err := sqlite.Open(t.Context(), d.sqlite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if d.postgres, err = postgres.Open(t.Context(), d.dsn); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.postgres.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if d.appKey, err = rsa.GenerateKey(rand.Reader, 1024); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// emptySQLite opens a copy of the empty database.
+func (d *databases) emptySQLite(t *testing.T) storage.Storage {
+	t.Helper()
+	data, err := os.ReadFile(d.sqlite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(filepath.Dir(d.sqlite), "test.db")
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if err := os.RemoveAll(path + suffix); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	st, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// emptyPostgres empties the database, as a new one would take too long. Every
+// foreign key cascades, so the order does not matter.
+func (d *databases) emptyPostgres(t *testing.T) storage.Storage {
+	t.Helper()
+	postgrestest.Execute(t, d.dsn, `do $$ declare name text; begin
+		for name in select tablename from pg_tables where schemaname = current_schema() and tablename not like '%migrations' loop
+			execute format('delete from %I', name);
+		end loop;
+		perform setval(format('%I', sequencename)::regclass, 1, false)
+			from pg_sequences where schemaname = current_schema() and sequencename not like '%migrations%';
+	end $$`)
+	return unclosed{d.postgres}
+}
+
+// unclosed is a store that outlives those who use it.
+type unclosed struct{ storage.Storage }
+
+func (unclosed) Close() error { return nil }
+
+// world is one service three times, on different stores, and what is known about
+// it from its answers. Everything random in it, in libraries too, follows from
+// the number of operations so far, so that what one API hands out, the others
+// hand out as well.
+type world struct {
+	t       *testing.T
+	envs    []*env
+	stores  []string
+	logs    []*bytes.Buffer
+	names   *names
+	serial  uint64
+	known   knowledge
+	ops     *rapid.Generator[operation]
+	devices map[string]*device // by the handle of their user
+}
+
+func newWorld(t *testing.T, rt *rapid.T, d *databases) *world {
+	w := &world{t: t, names: &names{}, known: knowledge{}, devices: map[string]*device{}}
+	identity := rapid.SampledFrom([]auth.IdentityChange{auth.WithPassword, auth.Documented, auth.SessionOnly}).Draw(rt, "identity change")
+	flags := rapid.SampledFrom([]string{"", "pkce off", "uninstall", "pkce off, uninstall"}).Draw(rt, "GitHub")
+	w.add("memory", &noting{memory.New(), w.names}, d, identity, flags)
+	w.add("sqlite", d.emptySQLite(t), d, identity, flags)
+	w.add("postgres", d.emptyPostgres(t), d, identity, flags)
+	w.ops = w.newOperations()
+	for _, op := range w.beginning() {
+		w.run(rt, op)
+	}
+	return w
+}
+
+func (w *world) add(name string, st storage.Storage, d *databases, identity auth.IdentityChange, flags string) {
+	log := &bytes.Buffer{}
+	w.seed()
+	e := newEnv(w.t, st, func(c *httpapi.Config) {
+		withMail(c)
+		c.Rand = library{}
+		c.Auth.IdentityChange = identity
+		c.Logger = slog.New(slog.NewTextHandler(log, nil))
+		c.GitHub.Provider = nearGitHub(w.t, c.Now, d.appKey)
+		c.GitHub.WebhookSecret = webhookSecret
+		c.GitHub.DisablePKCE = strings.Contains(flags, "pkce")
+		c.GitHub.UninstallLast = strings.Contains(flags, "uninstall")
+	})
+	w.envs, w.stores, w.logs = append(w.envs, e), append(w.stores, name), append(w.logs, log)
+}
+
+// library is what libraries read, so that there is one source of randomness.
+type library struct{}
+
+func (library) Read(b []byte) (int, error) { return rand.Read(b) }
+
+// seed makes what is random from now on follow from the number of operations.
+func (w *world) seed() { cryptotest.SetGlobalRandom(w.t, w.serial) }
+
+func (w *world) close() {
+	for _, e := range w.envs {
+		e.close()
+	}
+}
+
+// nearGitHub is a GitHub in the same process, without a network.
+func nearGitHub(t *testing.T, now func() time.Time, key *rsa.PrivateKey) *fakeGitHub {
+	t.Helper()
+	server, err := githubtest.New(githubtest.Options{Now: now, Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.SetState(githubtest.TwoInstallations()); err != nil {
+		t.Fatal(err)
+	}
+	app := githubtest.NewApp()
+	client, err := github.New(github.Config{ClientID: app.ClientID, ClientSecret: users.Secret(app.ClientSecret),
+		PrivateKey: users.Secret(server.PrivateKeyPEM()), Slug: app.Slug, Transport: wire{server}, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &fakeGitHub{Client: client, server: server}
+}
+
+// wire carries requests to a handler.
+type wire struct{ http.Handler }
+
+func (h wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	in := r.Clone(r.Context())
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, in)
+	return rec.Result(), in.Body.Close()
+}
+
+// operation is one request, or one act of the host, of time or of GitHub.
+type operation struct {
+	name string // route or kind of act
+	text string
+	do   func(e *env) outcome
+	// cookie that comes with a request, and what else to know from the outcome of an act.
+	cookie string
+	learn  func(*world, outcome)
+}
+
+// learning is op with what is to be known from it when it succeeds.
+func (op operation) learning(learn func(*world, outcome)) operation {
+	op.learn = learn
+	return op
+}
+
+// GoString is how rapid shows an operation.
+func (op operation) GoString() string { return op.text }
+
+// outcome is all that can be seen of an operation.
+type outcome struct {
+	Status int // 0 for what is no request
+	Header http.Header
+	Body   string // of an act: its result
+	Err    string // of an act
+	Mail   []auth.Message
+}
+
+func (o outcome) succeeded() bool { return o.Status < 400 && o.Err == "" }
+
+// decode reads the result of an act, and reports whether there is one.
+func (o outcome) decode(v any) bool { return o.Err == "" && json.Unmarshal([]byte(o.Body), v) == nil }
+
+func (o outcome) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %q", o.Status, o.Err)
+	b.WriteString("\n  " + o.Body)
+	for _, m := range o.Mail {
+		fmt.Fprintf(&b, "\n  mail: %T %+v", m, m)
+	}
+	fmt.Fprintf(&b, "\n  %v", o.Header)
+	return b.String()
+}
+
+// run does an operation three times and returns the outcome. The test fails if
+// there are several, or if it is an internal failure.
+func (w *world) run(rt *rapid.T, op operation) outcome {
+	w.serial++
+	var first outcome
+	for i, e := range w.envs {
+		w.seed()
+		got := op.do(e)
+		got.Mail = e.mail()
+		if i == 0 {
+			first = got
+		}
+		if !reflect.DeepEqual(got, first) || got.Status == http.StatusInternalServerError {
+			rt.Fatalf("%s\n%s: %s\n%s: %s\nlog: %s", op.text, w.stores[0], first, w.stores[i], got, w.logs[i])
+		}
+	}
+	w.seed()
+	w.learn(op, first)
+	return first
+}
+
+// send makes a request of which the server has read the header.
+func send(e *env, r request) outcome {
+	in := httptest.NewRequest(r.method, "http://internal.example/", strings.NewReader(r.body))
+	u, err := url.ParseRequestURI(r.path)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	in.URL, in.RequestURI, in.RemoteAddr = u, r.path, r.from
+	in.URL.RawQuery = r.query
+	for _, h := range r.header {
+		in.Header.Add(h[0], h[1])
+	}
+	rec := httptest.NewRecorder()
+	e.api.ServeHTTP(rec, in)
+	return outcome{Status: rec.Code, Header: rec.Header(), Body: rec.Body.String()}
+}
