@@ -58,6 +58,8 @@ type Reader interface {
 
 // Tx is one transaction. A record it gets stays locked until the end. After
 // ErrConflict or ErrEmailTaken the transaction is lost and can only be given up.
+// What conflicts with another record is ErrConflict, also when a record that it
+// belongs to does not exist.
 type Tx interface {
 	Reader
 	// CreateUser stores u under a new ID with Version 1 and returns it. It

@@ -101,11 +101,11 @@ func (r reader) Attempts(ctx context.Context, key string) ([]time.Time, error) {
 }
 
 func (t *tx) SaveSession(ctx context.Context, s auth.Session) error {
-	if _, err := t.User(ctx, s.UserID); err != nil {
-		return err
-	}
 	if other, taken := t.d.sessionByHash[s.Hash]; taken && other != s.ID {
 		return users.ErrConflict
+	}
+	if _, err := t.User(ctx, s.UserID); err != nil {
+		return err
 	}
 	if old, ok := t.d.sessions[s.ID]; ok {
 		t.dropSession(old)
@@ -146,11 +146,11 @@ func (t *tx) DeleteSessions(ctx context.Context, user users.ID, except uuid.UUID
 }
 
 func (t *tx) SaveAPIKey(ctx context.Context, k auth.APIKey) error {
-	if _, err := t.User(ctx, k.UserID); err != nil {
-		return err
-	}
 	if other, taken := t.d.keyByHash[k.Hash]; taken && other != k.ID {
 		return users.ErrConflict
+	}
+	if _, err := t.User(ctx, k.UserID); err != nil {
+		return err
 	}
 	if old, ok := t.d.keys[k.ID]; ok {
 		t.dropKey(old)

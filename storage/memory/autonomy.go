@@ -12,11 +12,11 @@ func (r reader) AutonomyConfig(ctx context.Context, user users.ID) (autonomy.Con
 }
 
 func (t *tx) SaveAutonomyConfig(ctx context.Context, c autonomy.Config) error {
-	if _, err := t.User(ctx, c.UserID); err != nil {
-		return err
-	}
 	if owner, taken := t.d.autonomyOwner[c.ID]; taken && owner != c.UserID {
 		return users.ErrConflict
+	}
+	if _, err := t.User(ctx, c.UserID); err != nil {
+		return err
 	}
 	t.dropAutonomy(c.UserID)
 	set(t, t.d.autonomy, c.UserID, c)

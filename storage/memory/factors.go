@@ -122,11 +122,11 @@ func (r reader) PasskeyByCredential(ctx context.Context, credential []byte) (aut
 }
 
 func (t *tx) SavePasskey(ctx context.Context, k auth.Passkey) error {
-	if _, err := t.User(ctx, k.UserID); err != nil {
-		return err
-	}
 	if other, taken := t.d.passkeyByCredential[string(k.CredentialID)]; taken && other != k.ID {
 		return users.ErrConflict
+	}
+	if _, err := t.User(ctx, k.UserID); err != nil {
+		return err
 	}
 	if old, ok := t.d.passkeys[k.ID]; ok {
 		t.dropPasskey(old)

@@ -139,11 +139,11 @@ func (r reader) InstallRequests(ctx context.Context, q integrations.RequestQuery
 }
 
 func (t *tx) SaveInstallation(ctx context.Context, i integrations.Installation) error {
-	if _, err := t.User(ctx, i.UserID); err != nil {
-		return err
-	}
 	if other, taken := t.d.linkOf[keyOf(i)]; taken && other != i.ID {
 		return users.ErrConflict
+	}
+	if _, err := t.User(ctx, i.UserID); err != nil {
+		return err
 	}
 	if old, ok := t.d.links[i.ID]; ok {
 		t.unlistLink(old)
@@ -208,12 +208,6 @@ func (t *tx) SaveBranches(ctx context.Context, b integrations.BranchList) error 
 }
 
 func (t *tx) SaveTeamInstallation(ctx context.Context, i integrations.TeamInstallation) (integrations.TeamInstallation, error) {
-	if _, err := t.Team(ctx, i.TeamID); err != nil {
-		return integrations.TeamInstallation{}, err
-	}
-	if _, ok := t.d.users[i.CreatedBy]; !ok && i.CreatedBy != 0 {
-		return integrations.TeamInstallation{}, users.ErrNotFound
-	}
 	if _, ok := t.d.teamInstallations[i.ID]; !ok && i.ID != 0 {
 		return integrations.TeamInstallation{}, users.ErrNotFound
 	}
@@ -221,6 +215,12 @@ func (t *tx) SaveTeamInstallation(ctx context.Context, i integrations.TeamInstal
 		if other.ID != i.ID && other.TeamID == i.TeamID && other.InstallationID == i.InstallationID {
 			return integrations.TeamInstallation{}, users.ErrConflict
 		}
+	}
+	if _, err := t.Team(ctx, i.TeamID); err != nil {
+		return integrations.TeamInstallation{}, err
+	}
+	if _, ok := t.d.users[i.CreatedBy]; !ok && i.CreatedBy != 0 {
+		return integrations.TeamInstallation{}, users.ErrNotFound
 	}
 	if i.ID == 0 {
 		t.d.lastTeamInstallation++
@@ -239,11 +239,11 @@ func (t *tx) DeleteTeamInstallation(ctx context.Context, id int64) error {
 }
 
 func (t *tx) SaveLinkState(ctx context.Context, s integrations.LinkState) error {
-	if _, err := t.User(ctx, s.UserID); err != nil {
-		return err
-	}
 	if _, taken := t.d.linkStates[s.Hash]; taken {
 		return users.ErrConflict
+	}
+	if _, err := t.User(ctx, s.UserID); err != nil {
+		return err
 	}
 	set(t, t.d.linkStates, s.Hash, s.Clone())
 	return nil

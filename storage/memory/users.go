@@ -230,13 +230,13 @@ func (r reader) Identities(ctx context.Context, user users.ID) ([]users.Identity
 }
 
 func (t *tx) SaveIdentity(ctx context.Context, i users.Identity) error {
-	if _, err := t.User(ctx, i.UserID); err != nil {
-		return err
-	}
 	key := identityKey{i.Provider, i.Subject}
 	owner, taken := t.d.identityOwner[key]
 	if taken && owner != i.UserID {
 		return users.ErrConflict
+	}
+	if _, err := t.User(ctx, i.UserID); err != nil {
+		return err
 	}
 	list := slices.Clone(t.d.identities[i.UserID])
 	if at := slices.IndexFunc(list, sameIdentity(key)); at >= 0 {

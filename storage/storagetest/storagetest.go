@@ -66,6 +66,7 @@ func groups() []group {
 		{"expiry", expiryTests()},
 		{"autonomy", autonomyTests()},
 		{"integrations", integrationTests()},
+		{"conflicts", conflictTests()},
 		{"order", orderTests()},
 		{"text", textTests()},
 		{"deletion", deletionTests()},
