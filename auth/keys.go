@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -138,12 +139,17 @@ func mask(value users.Secret) string {
 
 // SaveAPIKey stores a key with a given value; it is for the host. Scopes and
 // restrictions are taken as they are. A zero ID, CreatedAt or Mask is filled
-// in. It returns users.ErrNotFound if the owner does not exist, and
-// users.ErrConflict if the value is in use.
+// in. It returns users.ErrNotFound if the owner does not exist,
+// users.ErrConflict if the value is in use, and an Invalid error for text that
+// no store can hold.
 func (s *Service) SaveAPIKey(ctx context.Context, k APIKey, value users.Secret) (APIKey, error) {
 	fresh, _, err := s.newKey(k.UserID)
 	if err != nil {
 		return APIKey{}, fmt.Errorf("save API key: %w", err)
+	}
+	if err := users.CheckStorable([2]string{"id", k.ID}, [2]string{"label", k.Label}, [2]string{"scopes", strings.Join(k.Scopes, " ")},
+		[2]string{"value", mask(value)}); err != nil {
+		return APIKey{}, err
 	}
 	k = k.Clone()
 	k.Hash, k.Mask = hashOf(value), mask(value)

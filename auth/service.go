@@ -327,10 +327,14 @@ func (s *Service) Check2FA(ctx context.Context, p Principal) error {
 
 // SaveOAuthToken stores an access token that the host issued: value begins with
 // "pha_". It replaces a token of the same value. It returns ErrNotFound of
-// package users if the user does not exist, or an Invalid error for the value.
+// package users if the user does not exist, or an Invalid error for the value
+// or for text that no store can hold.
 func (s *Service) SaveOAuthToken(ctx context.Context, value users.Secret, t OAuthToken) error {
 	if !strings.HasPrefix(string(value), "pha_") || len(value) < 20 {
 		return invalid("value", "invalid_input", `An access token begins with "pha_" and has at least 16 characters after it.`)
+	}
+	if err := users.CheckStorable([2]string{"application", t.Application}, [2]string{"scopes", t.Scopes}); err != nil {
+		return err
 	}
 	t = t.Clone()
 	t.Hash = hashOf(value)

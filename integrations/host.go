@@ -26,6 +26,9 @@ func (s *Service) SaveTeamInstallation(ctx context.Context, i TeamInstallation) 
 	if !ValidInstallationID(i.InstallationID) {
 		return TeamInstallation{}, errInstallationID
 	}
+	if err := users.CheckStorable([2]string{"connecting_login", i.ConnectingLogin}); err != nil {
+		return TeamInstallation{}, err
+	}
 	if i.CreatedAt.IsZero() {
 		i.CreatedAt = s.now()
 	}
@@ -70,14 +73,33 @@ type Import struct {
 	Repositories                               []Repository // as of SnapshotAt
 }
 
+func (link Import) checkStorable() error {
+	if err := users.CheckStorable([2]string{"repository_selection", link.RepositorySelection}, [2]string{"etag", link.ETag},
+		[2]string{"account", link.Account.Login}, [2]string{"account", link.Account.Type},
+		[2]string{"github_user", link.GitHubUser.Login}, [2]string{"github_user", link.GitHubUser.Type}); err != nil {
+		return err
+	}
+	for _, r := range link.Repositories {
+		for _, text := range r.texts() {
+			if err := users.CheckStorable([2]string{"repositories", *text}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Import stores a link, in place of one of the same user and installation. A zero
 // ID, CreatedAt or UpdatedAt is filled in. The result is what was stored. It
 // returns users.ErrNotFound if there is no such user, or an Invalid error for the
-// id of the installation.
+// id of the installation or for text that no store can hold.
 func (s *Service) Import(ctx context.Context, link Import) (Installation, error) {
 	i := link.Installation
 	if !ValidInstallationID(i.InstallationID) {
 		return Installation{}, errInstallationID
+	}
+	if err := link.checkStorable(); err != nil {
+		return Installation{}, err
 	}
 	if i.ID == uuid.Nil {
 		var err error

@@ -79,6 +79,9 @@ func NewService(store Store, accounts *users.Service, sealer Sealer, config Conf
 	if config.Provider != nil && config.CallbackURL == "" {
 		return nil, errors.New("integrations config: CallbackURL is needed with a Provider")
 	}
+	if config.Provider != nil {
+		config.Provider = tidy{config.Provider}
+	}
 	config.Patience = cmp.Or(config.Patience, defaultPatience)
 	if config.Rand == nil {
 		config.Rand = rand.Reader

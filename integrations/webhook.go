@@ -100,10 +100,10 @@ func (s *Service) signed(d Delivery) bool {
 }
 
 // firstDelivery remembers the id of a delivery, in the transaction that applies
-// it, and reports whether it is new. One without an id is always new: what
-// deliveries do can be done twice.
+// it, and reports whether it is new. One without an id, or with one that GitHub
+// does not send, is always new: what deliveries do can be done twice.
 func (s *Service) firstDelivery(ctx context.Context, tx Tx, id string) (bool, error) {
-	if id == "" || len(id) > maxDelivery {
+	if id == "" || len(id) > maxDelivery || !users.Storable(id) {
 		return true, nil
 	}
 	return tx.Claim(ctx, "delivery/"+id, uuid.Nil, s.now(), s.now().Add(deliveryLife))
@@ -166,8 +166,9 @@ func (s *Service) approve(ctx context.Context, tx Tx, e event) error {
 	return nil
 }
 
-// clip keeps at most n characters.
+// clip keeps at most n characters, and none that a store cannot hold.
 func clip(s string, n int) string {
+	s = users.ToStorable(s)
 	if utf8.RuneCountInString(s) <= n {
 		return s
 	}

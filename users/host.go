@@ -42,6 +42,10 @@ func (s *Service) SaveOrganization(ctx context.Context, o Organization) (Organiz
 	if o.Slug, err = text(Set(o.Slug), "slug", 48, true); err != nil {
 		return Organization{}, err
 	}
+	o.SSOEnforcedDomains = cleanDomains(o.SSOEnforcedDomains)
+	if err := o.checkStorable(); err != nil {
+		return Organization{}, err
+	}
 	if o.ID == uuid.Nil {
 		if o.ID, err = s.NewUUID(); err != nil {
 			return Organization{}, err
@@ -56,7 +60,6 @@ func (s *Service) SaveOrganization(ctx context.Context, o Organization) (Organiz
 	if o.Metadata == "" {
 		o.Metadata = noInstanceTag
 	}
-	o.SSOEnforcedDomains = cleanDomains(o.SSOEnforcedDomains)
 	err = s.store.UpdateUsers(ctx, func(tx Tx) error { return tx.SaveOrganization(ctx, o) })
 	if err != nil {
 		return Organization{}, fmt.Errorf("save organization: %w", err)
@@ -80,6 +83,10 @@ func (s *Service) DeleteOrganization(ctx context.Context, id uuid.UUID) error {
 func (s *Service) SaveTeam(ctx context.Context, t Team) (Team, error) {
 	var err error
 	if t.Name, err = CheckText(Set(t.Name), "name", 200); err != nil {
+		return Team{}, err
+	}
+	if err := CheckStorable([2]string{"api_token", t.APIToken}, [2]string{"timezone", t.Timezone},
+		[2]string{"has_completed_onboarding_for", string(t.HasCompletedOnboardingFor)}); err != nil {
 		return Team{}, err
 	}
 	if t.UUID == uuid.Nil {
@@ -195,6 +202,9 @@ func (s *Service) SaveIdentity(ctx context.Context, i Identity) error {
 	}
 	if i.Subject == "" {
 		return invalid("subject", "required", "A subject is required.")
+	}
+	if err := CheckStorable([2]string{"provider", i.Provider}, [2]string{"subject", i.Subject}, [2]string{"login", i.Login}); err != nil {
+		return err
 	}
 	if i.CreatedAt.IsZero() {
 		i.CreatedAt = s.Now()

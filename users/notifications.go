@@ -94,7 +94,7 @@ func mergeNotifications(stored, sent JSON) (JSON, error) {
 		}
 	}
 	merged := encode(settings)
-	if err := checkJSONSize(merged, name); err != nil {
+	if err := checkJSON(merged, name); err != nil {
 		return "", err
 	}
 	if len(settings) == 0 {

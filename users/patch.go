@@ -390,17 +390,10 @@ func (c *change) json(f Field[JSON], dst *JSON, name string) error {
 	if !f.Set {
 		return nil
 	}
-	if err := checkJSONSize(f.Value, name); err != nil {
+	if err := checkJSON(f.Value, name); err != nil {
 		return err
 	}
 	assign(c, dst, f.Value, name)
-	return nil
-}
-
-func checkJSONSize(v JSON, name string) error {
-	if len(v) > MaxJSON {
-		return invalid(name, "invalid_input", "This value is too large.")
-	}
 	return nil
 }
 
@@ -432,8 +425,8 @@ func text(f Field[string], name string, limit int, blank bool) (string, error) {
 	switch {
 	case v == "" && !blank:
 		return "", invalid(name, "blank", "This field may not be blank.")
-	case !utf8.ValidString(v) || strings.ContainsRune(v, 0):
-		return "", invalid(name, "invalid_input", "This field holds characters that are not allowed.")
+	case !Storable(v):
+		return "", errUnstorable(name)
 	case limit > 0 && utf8.RuneCountInString(v) > limit:
 		return "", invalid(name, "max_length", "This field may have at most "+strconv.Itoa(limit)+" characters.")
 	}

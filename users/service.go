@@ -131,10 +131,14 @@ func (s *Service) ResolveSelf(actor Actor, segment string) (ID, error) {
 
 // NewUser fills in what a new account needs besides u.Email and the caller's
 // choices: UUID, DistinctID and DateJoined, unless they are set. The address is
-// checked and put in lower case. Pass the result to Tx.CreateUser.
+// checked and put in lower case, and text that no store can hold is an Invalid
+// error. Pass the result to Tx.CreateUser.
 func (s *Service) NewUser(u User) (User, error) {
 	email, err := CheckEmail(Set(u.Email))
 	if err != nil {
+		return User{}, err
+	}
+	if err := u.checkStorable(); err != nil {
 		return User{}, err
 	}
 	u.Email = lowerASCII(email)
