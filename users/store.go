@@ -78,14 +78,14 @@ type Tx interface {
 	SaveOrganization(ctx context.Context, o Organization) error
 	// DeleteOrganization removes it with its teams, memberships and invites, and
 	// clears it (and its teams) as anybody's current one, raising the Version of
-	// those users. It returns ErrNotFound.
+	// those users by one. It returns ErrNotFound.
 	DeleteOrganization(ctx context.Context, id uuid.UUID) error
 	// SaveTeam replaces the team of the same ID (ErrNotFound), or creates one
 	// under a new ID when ID is zero; it returns the result. The organization
 	// must exist (ErrNotFound).
 	SaveTeam(ctx context.Context, t Team) (Team, error)
 	// DeleteTeam removes it with its scenes, and clears it as anybody's current
-	// one, raising the Version of those users. It returns ErrNotFound.
+	// one, raising the Version of those users by one. It returns ErrNotFound.
 	DeleteTeam(ctx context.Context, id TeamID) error
 	// SaveMembership creates or replaces the membership of the same user and
 	// organization; both must exist (ErrNotFound).

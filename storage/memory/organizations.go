@@ -111,15 +111,22 @@ func (t *tx) DeleteOrganization(ctx context.Context, id uuid.UUID) error {
 	if _, err := t.Organization(ctx, id); err != nil {
 		return err
 	}
-	for _, team := range slices.Clone(t.d.teamsOf[id]) {
-		t.dropTeam(team)
-	}
+	teams := slices.Clone(t.d.teamsOf[id])
 	for _, u := range t.d.users {
+		old := u
 		if u.CurrentOrganization == id {
 			u.CurrentOrganization = uuid.Nil
+		}
+		if slices.Contains(teams, u.CurrentTeam) {
+			u.CurrentTeam = 0
+		}
+		if u != old {
 			u.Version++
 			set(t, t.d.users, u.ID, u)
 		}
+	}
+	for _, team := range teams {
+		t.dropTeam(team)
 	}
 	for user, ms := range t.d.memberships {
 		rest := slices.DeleteFunc(slices.Clone(ms), func(m users.Membership) bool { return m.OrganizationID == id })
