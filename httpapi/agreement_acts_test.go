@@ -16,7 +16,7 @@ import (
 // newAccount is the act that makes an account. Its address is new: PostgreSQL
 // skips the number of an account that it refused, and the others do not.
 func newAccount(u users.User, password string) operation {
-	op := act(fmt.Sprintf("CreateUser(%+q, %q)", fmt.Sprintf("%+v", u), password), func(ctx context.Context, e *env) (any, error) {
+	op := act(fmt.Sprintf("CreateUser(%s, %q)", shown(u), password), func(ctx context.Context, e *env) (any, error) {
 		if _, err := e.api.Users().UserByEmail(ctx, u.Email); err == nil {
 			return nil, users.ErrEmailTaken
 		}
@@ -48,7 +48,7 @@ func accountActs() map[string]func(draw) operation {
 			if d.yes() {
 				p = users.Patch{IsStaff: users.Set(d.yes()), SetCurrentTeam: users.Set(fmt.Sprint(d.team()))}
 			}
-			return act(fmt.Sprintf("Update(%d, %+q)", user, fmt.Sprintf("%+v", p)), func(ctx context.Context, e *env) (any, error) {
+			return act(fmt.Sprintf("Update(%d, %s)", user, shown(p)), func(ctx context.Context, e *env) (any, error) {
 				return e.api.Users().Update(ctx, users.Actor{ID: user, Staff: true, Credential: users.ByHost}, user, p)
 			})
 		},
@@ -60,7 +60,7 @@ func accountActs() map[string]func(draw) operation {
 		},
 		"identity": func(d draw) operation {
 			i := users.Identity{UserID: d.user(), Provider: d.one("github", "google", "GitHub", d.plain()), Subject: d.one("1", "2", "é", "e\u0301", d.plain()), Login: d.plain()}
-			return done(fmt.Sprintf("SaveIdentity(%+q)", fmt.Sprintf("%+v", i)), func(ctx context.Context, e *env) error { return e.api.Users().SaveIdentity(ctx, i) })
+			return done(fmt.Sprintf("SaveIdentity(%s)", shown(i)), func(ctx context.Context, e *env) error { return e.api.Users().SaveIdentity(ctx, i) })
 		},
 		"identity deleted": func(d draw) operation {
 			provider, subject := d.one("github", "google", "GitHub", d.plain()), d.one("1", "2", "é", "e\u0301", d.plain())
@@ -80,7 +80,7 @@ func (w *world) learnResult(o outcome, kinds ...string) {
 }
 
 func saveOrganization(o users.Organization) operation {
-	op := act(fmt.Sprintf("SaveOrganization(%+q)", fmt.Sprintf("%+v", o)), func(ctx context.Context, e *env) (any, error) {
+	op := act(fmt.Sprintf("SaveOrganization(%s)", shown(o)), func(ctx context.Context, e *env) (any, error) {
 		saved, err := e.api.Users().SaveOrganization(ctx, o)
 		return []any{saved.ID, saved}, err
 	})
@@ -88,7 +88,7 @@ func saveOrganization(o users.Organization) operation {
 }
 
 func saveTeam(t users.Team) operation {
-	op := act(fmt.Sprintf("SaveTeam(%+q)", fmt.Sprintf("%+v", t)), func(ctx context.Context, e *env) (any, error) {
+	op := act(fmt.Sprintf("SaveTeam(%s)", shown(t)), func(ctx context.Context, e *env) (any, error) {
 		// PostgreSQL skips the number of a team that it refused.
 		if _, err := e.store.Organization(ctx, t.OrganizationID); err != nil {
 			return nil, err
@@ -100,7 +100,7 @@ func saveTeam(t users.Team) operation {
 }
 
 func saveMembership(m users.Membership) operation {
-	return done(fmt.Sprintf("SaveMembership(%+v)", m), func(ctx context.Context, e *env) error { return e.api.Users().SaveMembership(ctx, m) })
+	return done("SaveMembership("+shown(m)+")", func(ctx context.Context, e *env) error { return e.api.Users().SaveMembership(ctx, m) })
 }
 
 func organizationActs() map[string]func(draw) operation {
@@ -149,7 +149,7 @@ func organizationActs() map[string]func(draw) operation {
 		},
 		"invite": func(d draw) operation {
 			i := users.Invite{OrganizationID: d.organization(), TargetEmail: d.address()}
-			op := act(fmt.Sprintf("SaveInvite(%+q)", fmt.Sprintf("%+v", i)), func(ctx context.Context, e *env) (any, error) {
+			op := act(fmt.Sprintf("SaveInvite(%s)", shown(i)), func(ctx context.Context, e *env) (any, error) {
 				saved, err := e.api.Users().SaveInvite(ctx, i)
 				return []any{saved.ID, saved.TargetEmail}, err
 			})
@@ -164,7 +164,7 @@ func organizationActs() map[string]func(draw) operation {
 
 func saveKey(user users.ID, value users.Secret, scopes ...string) operation {
 	k := auth.APIKey{UserID: user, Label: "host", Scopes: scopes}
-	op := done(fmt.Sprintf("SaveAPIKey(%+v, %s)", k, string(value)), func(ctx context.Context, e *env) error {
+	op := done(fmt.Sprintf("SaveAPIKey(%s, %s)", shown(k), string(value)), func(ctx context.Context, e *env) error {
 		_, err := e.api.Auth().SaveAPIKey(ctx, k, value)
 		return err
 	})
@@ -179,7 +179,7 @@ func credentialActs() map[string]func(draw) operation {
 				k.ID, k.ExpiresAt = d.plain(), time.Date(2026, 5, 1, 13, 0, 0, 0, time.UTC)
 			}
 			value := users.Secret("phx_" + strings.Repeat(fmt.Sprint(d.number(20)), 20))
-			op := act(fmt.Sprintf("SaveAPIKey(%+q, %s)", fmt.Sprintf("%+v", k), string(value)), func(ctx context.Context, e *env) (any, error) { return e.api.Auth().SaveAPIKey(ctx, k, value) })
+			op := act(fmt.Sprintf("SaveAPIKey(%s, %s)", shown(k), string(value)), func(ctx context.Context, e *env) (any, error) { return e.api.Auth().SaveAPIKey(ctx, k, value) })
 			return op.learning(func(w *world, _ outcome) { w.known.add("bearer", string(value)) })
 		},
 		"OAuth token": func(d draw) operation {
@@ -188,7 +188,7 @@ func credentialActs() map[string]func(draw) operation {
 			if d.yes() {
 				t.ExpiresAt = time.Date(2026, 5, 2, 0, 0, 0, 0, time.UTC)
 			}
-			op := done(fmt.Sprintf("SaveOAuthToken(%s, %+q)", string(value), fmt.Sprintf("%+v", t)), func(ctx context.Context, e *env) error { return e.api.Auth().SaveOAuthToken(ctx, value, t) })
+			op := done(fmt.Sprintf("SaveOAuthToken(%s, %s)", string(value), shown(t)), func(ctx context.Context, e *env) error { return e.api.Auth().SaveOAuthToken(ctx, value, t) })
 			return op.learning(func(w *world, _ outcome) { w.known.add("bearer", string(value)) })
 		},
 		"OAuth token revoked": func(d draw) operation {
@@ -226,34 +226,33 @@ func credentialActs() map[string]func(draw) operation {
 			if d.yes() {
 				k.CredentialID = []byte(d.one("a", "b", "\x00"))
 			}
-			return act(fmt.Sprintf("SavePasskey(%+q)", fmt.Sprintf("%+v", k)), func(ctx context.Context, e *env) (any, error) { return e.api.Auth().SavePasskey(ctx, k) })
+			return act(fmt.Sprintf("SavePasskey(%s)", shown(k)), func(ctx context.Context, e *env) (any, error) { return e.api.Auth().SavePasskey(ctx, k) })
 		},
 	}
 }
 
-// beginning is how every world begins: staff, three people in two organizations,
-// one in none and one who is inactive, with sessions and keys.
+// beginning is how every world begins: staff, a member of two organizations, and
+// somebody in none, each with a session and a key.
 func (w *world) beginning() []operation {
 	var ops []operation
-	for _, name := range []string{"boss", "alice", "bob", "carol", "gone"} {
+	acme, beta := uuid.UUID{0: 1, 6: 0x70, 8: 0x80}, uuid.UUID{0: 2, 6: 0x70, 8: 0x80}
+	for n, name := range []string{"boss", "alice", "bob"} {
 		u := users.New()
-		u.Email, u.FirstName, u.IsStaff, u.IsActive, u.IsEmailVerified = name+"@example.com", name, name == "boss", name != "gone", users.Some(true)
-		ops = append(ops, newAccount(u, password))
-	}
-	for n, name := range []string{"Acme", "Beta"} {
-		o := users.NewOrganization()
-		o.ID, o.Name = uuid.UUID{0: byte(n + 1), 6: 0x70, 8: 0x80}, name
-		ops = append(ops, saveOrganization(o), saveTeam(users.Team{OrganizationID: o.ID, Name: name, APIToken: "phc_" + name, AccessControl: n == 1}))
-		for id := users.ID(1); id <= 3; id++ {
-			ops = append(ops, saveMembership(users.Membership{UserID: id, OrganizationID: o.ID, Level: []users.Level{users.LevelOwner, users.LevelMember, users.LevelAdmin}[int(id-1+users.ID(n))%3]}))
-		}
-	}
-	for id := users.ID(1); id <= 5; id++ {
+		u.Email, u.FirstName, u.IsStaff, u.IsEmailVerified = name+"@example.com", name, name == "boss", users.Some(true)
+		id := users.ID(n + 1)
 		start := act(fmt.Sprintf("StartSession(%d)", id), func(ctx context.Context, e *env) (any, error) {
 			return e.api.Auth().StartSession(ctx, id, auth.StartOptions{})
 		})
-		ops = append(ops, start.learning(func(w *world, o outcome) { w.known.add("cookie", "sessionid="+unquoted(o.Body)) }),
-			saveKey(id, users.Secret("phx_"+strings.Repeat(fmt.Sprint(id), 30)), []string{"*", "user:write", "user:read", "insight:read", "*"}[id-1]))
+		ops = append(ops, newAccount(u, password),
+			start.learning(func(w *world, o outcome) { w.known.add("cookie", "sessionid="+unquoted(o.Body)) }),
+			saveKey(id, users.Secret("phx_"+strings.Repeat(fmt.Sprint(id), 30)), []string{"*", "user:write", "user:read"}[n]))
 	}
-	return ops
+	for n, id := range []uuid.UUID{acme, beta} {
+		o := users.NewOrganization()
+		o.ID, o.Name = id, []string{"Acme", "Beta"}[n]
+		ops = append(ops, saveOrganization(o), saveTeam(users.Team{OrganizationID: id, Name: o.Name, APIToken: "phc_" + o.Name, AccessControl: n == 1}))
+	}
+	return append(ops, saveMembership(users.Membership{UserID: 1, OrganizationID: acme, Level: users.LevelOwner}),
+		saveMembership(users.Membership{UserID: 2, OrganizationID: acme, Level: users.LevelMember}),
+		saveMembership(users.Membership{UserID: 2, OrganizationID: beta, Level: users.LevelAdmin}))
 }

@@ -105,7 +105,7 @@ func hostActs() map[string]func(draw) operation {
 		},
 		"session": func(d draw) operation {
 			user, o := d.user(), auth.StartOptions{Age: rapid.SampledFrom([]time.Duration{0, 0, 3 * time.Hour}).Draw(d.T, ""), SecondFactor: d.yes()}
-			op := act(fmt.Sprintf("StartSession(%d, %+v)", user, o), func(ctx context.Context, e *env) (any, error) { return e.api.Auth().StartSession(ctx, user, o) })
+			op := act(fmt.Sprintf("StartSession(%d, %s)", user, shown(o)), func(ctx context.Context, e *env) (any, error) { return e.api.Auth().StartSession(ctx, user, o) })
 			return op.learning(func(w *world, o outcome) { w.known.add("cookie", "sessionid="+unquoted(o.Body)) })
 		},
 		"visit of GitHub's page": func(d draw) operation {
@@ -129,7 +129,7 @@ func hostActs() map[string]func(draw) operation {
 				Route: d.one("GET /installation/repositories", "POST /app/installations/{id}/access_tokens", "GET /user", "POST /login/oauth/access_token", "GET /repos/{owner}/{name}/branches", "GET /user/installations"),
 				Kind: d.one(githubtest.Status, githubtest.HTML200, githubtest.WrongShape200, githubtest.TruncatedJSON200, githubtest.Plain403, githubtest.RateLimitPrimary403,
 					githubtest.RateLimit429, githubtest.TokenMissing, githubtest.ExpiresAtOdd, githubtest.LinkOtherHost, githubtest.Redirect)}
-			return operation{text: fmt.Sprintf("GitHub fails: %+v", f), do: func(e *env) outcome {
+			return operation{text: "GitHub fails: " + shown(f), do: func(e *env) outcome {
 				if err := e.gh.server.AddFault(f); err != nil {
 					e.t.Fatal(err)
 				}
@@ -173,7 +173,7 @@ func linkActs() map[string]func(draw) operation {
 	return map[string]func(draw) operation{
 		"team installation": func(d draw) operation {
 			i := integrations.TeamInstallation{TeamID: d.team(), InstallationID: d.one("12345", "67890", "1", "x"), CreatedBy: d.user(), ConnectingLogin: d.plain()}
-			return done(fmt.Sprintf("SaveTeamInstallation(%+q)", fmt.Sprintf("%+v", i)), func(ctx context.Context, e *env) error {
+			return done(fmt.Sprintf("SaveTeamInstallation(%s)", shown(i)), func(ctx context.Context, e *env) error {
 				_, err := e.api.Integrations().SaveTeamInstallation(ctx, i)
 				return err
 			})
@@ -193,7 +193,7 @@ func linkActs() map[string]func(draw) operation {
 			link := integrations.Import{Installation: integrations.Installation{UserID: d.user(), InstallationID: d.one("12345", "67890", "1"), ETag: d.plain(), RepositorySelection: "all",
 				Account: integrations.Account{Login: d.plain(), Type: "User", ID: 1}, GitHubUser: integrations.Account{Login: d.plain(), ID: 99}, SnapshotAt: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)},
 				UserToken: "ghu_x", RefreshToken: "ghr_x", Repositories: []integrations.Repository{{ID: 1, Name: d.plain(), FullName: "acme/" + d.plain(), Language: users.Some(d.plain())}}}
-			return act(fmt.Sprintf("Import(%+q)", fmt.Sprintf("%+v", link)), func(ctx context.Context, e *env) (any, error) { return e.api.Integrations().Import(ctx, link) })
+			return act(fmt.Sprintf("Import(%s)", shown(link)), func(ctx context.Context, e *env) (any, error) { return e.api.Integrations().Import(ctx, link) })
 		},
 		"user token": func(d draw) operation {
 			user, id := d.user(), d.one("12345", "67890")

@@ -89,30 +89,40 @@ func (t notingIntegrations) SaveBranches(ctx context.Context, b integrations.Bra
 
 // compareStates fails the test unless the three stores hold the same.
 func (w *world) compareStates(rt *rapid.T) {
-	states := make([][]string, len(w.envs))
-	for i, e := range w.envs {
-		states[i] = w.state(e)
-	}
-	for i, other := range states {
-		if slices.Equal(states[0], other) {
-			continue
+	first := w.state(w.envs[0])
+	for i, e := range w.envs[1:] {
+		if other := w.state(e); !slices.Equal(first, other) {
+			rt.Fatalf("what is stored differs between %s and %s:\n%s", w.stores[0], w.stores[i+1], difference(first, other))
 		}
-		rt.Fatalf("what is stored differs\nonly in %s:\n  %s\nonly in %s:\n  %s", w.stores[0], onlyIn(states[0], other), w.stores[i], onlyIn(other, states[0]))
 	}
 }
 
-// onlyIn are the lines of a that b lacks, or a note about the order.
-func onlyIn(a, b []string) string {
-	var lines []string
-	for _, line := range a {
-		if !slices.Contains(b, line) {
-			lines = append(lines, line)
+// difference shows the first few lines that differ, from shortly before they do.
+func difference(a, b []string) string {
+	const lines, before, after = 4, 60, 300
+	var shown []string
+	for i := range max(len(a), len(b)) {
+		x, y := at(a, i), at(b, i)
+		if x == y || len(shown) > lines {
+			continue
 		}
+		n := 0
+		for n < min(len(x), len(y)) && x[n] == y[n] {
+			n++
+		}
+		cut := func(s string) string { return s[max(n-before, 0):min(len(s), n+after)] }
+		name, _, _ := strings.Cut(x, " {")
+		shown = append(shown, fmt.Sprintf("%s\n  …%+q\n  …%+q", name[:min(len(name), before)], cut(x), cut(y)))
 	}
-	if len(lines) == 0 {
-		return "nothing, but the number or the order of lines may differ: " + strings.Join(a, "\n  ")
+	return strings.Join(shown, "\n")
+}
+
+// at is a line, or "" if there are not so many.
+func at(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
 	}
-	return strings.Join(lines, "\n  ")
+	return ""
 }
 
 // dump is what is stored, line by line.
@@ -190,6 +200,7 @@ func (d *dump) people() []users.ID {
 	return slices.Compact(ids)
 }
 
+// credentials writes those of a user. Data that is nil is as good as empty.
 func (d *dump) credentials(id users.ID) {
 	st, of := d.e.store, fmt.Sprintf(" of %d", id)
 	identities, err := st.Identities(d.t, id)
@@ -201,6 +212,9 @@ func (d *dump) credentials(id users.ID) {
 	factor, err := st.SecondFactor(d.t, id)
 	d.add("second factor"+of, factor, err)
 	passkeys, err := st.Passkeys(d.t, id)
+	for i := range passkeys {
+		passkeys[i].Data = append([]byte{}, passkeys[i].Data...)
+	}
 	addAll(d, "passkeys"+of, passkeys, err)
 	config, err := st.AutonomyConfig(d.t, id)
 	d.add("autonomy"+of, config, err)
@@ -208,7 +222,7 @@ func (d *dump) credentials(id users.ID) {
 		auth.PasskeySetup, auth.PasskeyStep} {
 		tickets, err := st.Tickets(d.t, id, p)
 		for i := range tickets {
-			tickets[i].Data = append([]byte{}, tickets[i].Data...) // nil is as good as empty
+			tickets[i].Data = append([]byte{}, tickets[i].Data...)
 		}
 		addAll(d, string(p)+of, tickets, err)
 	}

@@ -51,8 +51,9 @@ func TestStoresAgree(t *testing.T) {
 // adjust sets a flag for the time of a test, unless the command line did.
 func adjust(t *testing.T, name, value string) {
 	t.Helper()
-	f := flag.Lookup(name)
-	if f.Value.String() != f.DefValue {
+	f, given := flag.Lookup(name), false
+	flag.Visit(func(set *flag.Flag) { given = given || set == f })
+	if given {
 		return
 	}
 	if err := f.Value.Set(value); err != nil {

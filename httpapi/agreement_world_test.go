@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/cryptotest"
@@ -217,6 +219,32 @@ func (op operation) learning(learn func(*world, outcome)) operation {
 // GoString is how rapid shows an operation.
 func (op operation) GoString() string { return op.text }
 
+// shown is the members of v that are set, for people, with every byte of a text.
+func shown(v any) string { return show(reflect.ValueOf(v)) }
+
+func show(v reflect.Value) string {
+	var parts []string
+	switch at, isTime := v.Interface().(time.Time); {
+	case isTime:
+		return at.Format(time.RFC3339Nano)
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Field(i); !f.IsZero() && v.Type().Field(i).IsExported() {
+				parts = append(parts, v.Type().Field(i).Name+":"+show(f))
+			}
+		}
+		return "{" + strings.Join(parts, " ") + "}"
+	case v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			parts = append(parts, show(v.Index(i)))
+		}
+		return "[" + strings.Join(parts, " ") + "]"
+	case v.Kind() == reflect.String:
+		return fmt.Sprintf("%+q", v.String())
+	}
+	return fmt.Sprint(v.Interface())
+}
+
 // outcome is all that can be seen of an operation.
 type outcome struct {
 	Status int // 0 for what is no request
@@ -231,15 +259,16 @@ func (o outcome) succeeded() bool { return o.Status < 400 && o.Err == "" }
 // decode reads the result of an act, and reports whether there is one.
 func (o outcome) decode(v any) bool { return o.Err == "" && json.Unmarshal([]byte(o.Body), v) == nil }
 
-func (o outcome) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d %q", o.Status, o.Err)
-	b.WriteString("\n  " + o.Body)
-	for _, m := range o.Mail {
-		fmt.Fprintf(&b, "\n  mail: %T %+v", m, m)
+// lines shows an outcome.
+func (o outcome) lines() []string {
+	lines := []string{fmt.Sprintf("status %d", o.Status), "error " + o.Err, "body " + o.Body}
+	for _, name := range slices.Sorted(maps.Keys(o.Header)) {
+		lines = append(lines, fmt.Sprintf("%s: %+q", name, o.Header[name]))
 	}
-	fmt.Fprintf(&b, "\n  %v", o.Header)
-	return b.String()
+	for _, m := range o.Mail {
+		lines = append(lines, fmt.Sprintf("mail: %T%s", m, shown(m)))
+	}
+	return lines
 }
 
 // run does an operation three times and returns the outcome. The test fails if
@@ -254,8 +283,12 @@ func (w *world) run(rt *rapid.T, op operation) outcome {
 		if i == 0 {
 			first = got
 		}
-		if !reflect.DeepEqual(got, first) || got.Status == http.StatusInternalServerError {
-			rt.Fatalf("%s\n%s: %s\n%s: %s\nlog: %s", op.text, w.stores[0], first, w.stores[i], got, w.logs[i])
+		switch {
+		case !reflect.DeepEqual(got, first):
+			rt.Fatalf("%s and %s differ in the answer to %s\n%s\nlogs: %s%s", w.stores[0], w.stores[i], op.text,
+				difference(first.lines(), got.lines()), w.logs[0], w.logs[i])
+		case got.Status == http.StatusInternalServerError:
+			rt.Fatalf("%s fails: %s\nlog: %s", op.text, got.Body, w.logs[i])
 		}
 	}
 	w.seed()

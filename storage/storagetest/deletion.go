@@ -158,7 +158,7 @@ func testUserCascadeSpares(t *testing.T, st storage.Storage) {
 }
 
 // raised checks that u is stored with the given current ones and a Version that
-// rose if they changed, and with nothing else changed.
+// rose by one if they changed, and with nothing else changed.
 func raised(t *testing.T, st storage.Storage, u users.User, organization uuid.UUID, team users.TeamID) {
 	t.Helper()
 	got := must(st.User(t.Context(), u.ID))(t)
