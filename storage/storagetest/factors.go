@@ -38,6 +38,7 @@ func secondFactorTests() []test {
 func passkeyTests() []test {
 	return []test{
 		{"round trip and order", testPasskeyRoundTrip},
+		{"without data", testPasskeyWithoutData},
 		{"one credential one passkey", testPasskeyConflict},
 		{"not found", testPasskeyNotFound},
 		{"copies", testPasskeyCopies},
@@ -279,6 +280,21 @@ func testPasskeyRoundTrip(t *testing.T, st storage.Storage) {
 	sameList(t, "Passkeys after DeletePasskey", must(st.Passkeys(ctx, ann.ID))(t), first, third)
 	_, err = st.PasskeyByCredential(ctx, []byte("new"))
 	refused(t, "PasskeyByCredential after DeletePasskey", err, users.ErrNotFound)
+}
+
+// testPasskeyWithoutData saves a passkey again as it was read.
+func testPasskeyWithoutData(t *testing.T, st storage.Storage) {
+	u := addUser(t, st, "ann@example.com")
+	for n, data := range [][]byte{nil, {}} {
+		k := newPasskey(u, number(byte(n)), string(rune('a'+n)))
+		k.Data = data
+		put(t, st, auth.Tx.SavePasskey, k)
+		read := must(st.PasskeyByCredential(t.Context(), k.CredentialID))(t)
+		same(t, "length of Data", len(read.Data), 0)
+		read.Name = "renamed"
+		put(t, st, auth.Tx.SavePasskey, read)
+		same(t, "Name", must(st.PasskeyByCredential(t.Context(), k.CredentialID))(t).Name, "renamed")
+	}
 }
 
 func testPasskeyConflict(t *testing.T, st storage.Storage) {

@@ -122,6 +122,9 @@ func (r reader) PasskeyByCredential(ctx context.Context, credential []byte) (aut
 }
 
 func (t *tx) SavePasskey(ctx context.Context, k auth.Passkey) error {
+	if k.Data == nil {
+		k.Data = []byte{} // as a driver may read what was empty
+	}
 	_, err := t.named(ctx, "save passkey", `insert into {passkeys} (id, user_id, credential_id, user_handle, name, data, verified, created_at, last_used_at)
 		values (:id, :user_id, :credential_id, :user_handle, :name, :data, :verified, :created_at, :last_used_at)
 		on conflict (id) do update set user_id = excluded.user_id, credential_id = excluded.credential_id, user_handle = excluded.user_handle,
