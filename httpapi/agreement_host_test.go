@@ -11,12 +11,14 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/integrations/githubtest"
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -28,11 +30,21 @@ func (w *world) newOperations() *rapid.Generator[operation] {
 	routes, names := slices.Sorted(maps.Keys(makers)), slices.Sorted(maps.Keys(acts))
 	// What comes of these takes several steps.
 	routes = slices.Concat(routes, []string{"PATCH /api/users/{user}", "PATCH /api/users/{user}", "POST /api/login", "POST /api/login/token", "GET /complete/github-link",
-		"POST /api/users/{user}/two_factor_validate"})
-	names = slices.Concat(names, []string{"time passes", "time passes", "time passes", "session", "session", "session", "visit of GitHub's page", "visit of GitHub's page"})
+		"POST /api/users/{user}/integrations/github/start", "POST /api/users/{user}/passkeys/register/begin", "POST /api/users/{user}/passkeys/register/complete",
+		"POST /api/login/passkey/begin", "POST /api/login/passkey/complete"})
+	names = slices.Concat(names, []string{"time passes", "time passes", "time passes", "session", "session", "session", "session", "session", "session", "session", "session", "session", "visit of GitHub's page", "visit of GitHub's page",
+		"membership", "membership", "organization", "team", "account", "activation", "import of a link", "authenticator"})
+	callers := httpapi.Callers(w.envs[0].api)
+	for route, m := range makers {
+		method, path, _ := strings.Cut(route, " ")
+		if m.cookie == "" && callers[[2]string{method, path}] == "session" {
+			m.cookie = "cookie"
+			makers[route] = m
+		}
+	}
 	return rapid.Custom(func(rt *rapid.T) operation {
 		d := draw{rt, w}
-		if d.one("r", "r", "r", "a") == "r" {
+		if d.number(5) < 4 {
 			route := d.one(routes...)
 			r := d.request(route, makers[route])
 			op := operation{name: route, text: r.String(), do: func(e *env) outcome { return send(e, r) }}
@@ -92,6 +104,9 @@ func (d draw) yes() bool { return d.one("", "y") != "" }
 
 // plain draws text for what only a host sets: any bytes.
 func (d draw) plain() string {
+	if !d.seldom() {
+		return d.one("x", "é", "e\u0301", "A", "a")
+	}
 	return d.one("x", "é", "e\u0301", "", "A", "a", "\x00", "\xff", "a\xed\xa0\x80", d.text())
 }
 
@@ -99,30 +114,36 @@ func (d draw) plain() string {
 func hostActs() map[string]func(draw) operation {
 	acts := map[string]func(draw) operation{
 		"time passes": func(d draw) operation {
-			by := rapid.SampledFrom([]time.Duration{time.Second, 0, time.Microsecond, 2 * time.Second, 31 * time.Second, time.Minute, 11 * time.Minute, time.Hour, 2*time.Hour + time.Second,
-				24 * time.Hour, 15 * 24 * time.Hour, 200 * 24 * time.Hour}).Draw(d.T, "")
+			by := pick(d, time.Second, time.Microsecond, 2*time.Second, 31*time.Second, time.Minute, 61*time.Second, 5*time.Minute, 11*time.Minute)
+			if d.seldom() {
+				by = pick(d, time.Hour, 2*time.Hour+time.Second, 25*time.Hour, 15*24*time.Hour, 200*24*time.Hour)
+			}
 			return operation{text: fmt.Sprintf("%s passes", by), do: func(e *env) outcome { e.advance(by); return outcome{} }}
 		},
 		"session": func(d draw) operation {
-			user, o := d.user(), auth.StartOptions{Age: rapid.SampledFrom([]time.Duration{0, 0, 3 * time.Hour}).Draw(d.T, ""), SecondFactor: d.yes()}
+			user, o := d.user(), auth.StartOptions{Age: pick(d, 0, 0, 3*time.Hour), SecondFactor: d.yes()}
 			op := act(fmt.Sprintf("StartSession(%d, %s)", user, shown(o)), func(ctx context.Context, e *env) (any, error) { return e.api.Auth().StartSession(ctx, user, o) })
 			return op.learning(func(w *world, o outcome) { w.known.add("cookie", "sessionid="+unquoted(o.Body)) })
 		},
 		"visit of GitHub's page": func(d draw) operation {
-			page := d.known("page", "https://github.com/")
+			cookie, page, _ := strings.Cut(d.known("page", "sessionid=x https://github.com/"), " ")
 			op := operation{text: "browser opens " + page, do: func(e *env) outcome { return e.browse(page) }}
 			return op.learning(func(w *world, o outcome) {
 				if back, err := url.Parse(o.Header.Get("Location")); err == nil {
-					w.known.add("callback", back.RawQuery)
+					w.known.add("callback", cookie+" "+back.RawQuery)
 				}
 			})
 		},
 		"GitHub changes": func(d draw) operation {
 			state := d.one(`{"installations":{"12345":{"suspended":true}}}`, `{"installations":{"12345":{"suspended":false,"deleted":false}}}`, `{"installations":{"12345":{"deleted":true}}}`,
-				`{"installations":{"12345":{"repositories":5}}}`, `{"revoke_installation_tokens":["12345"]}`, `{"visitor":{"setup_action":"request"}}`, `{"visitor":{"setup_action":""}}`,
-				`{"visitor":{"error":"access_denied"}}`, `{"visitor":{"error":""}}`, `{"branches":{"acme/web":{"names":["main","é","e\u0301","a"],"default":"main"}}}`,
+				`{"installations":{"12345":{"repositories":5}}}`, `{"revoke_installation_tokens":["12345"]}`,
+				`{"branches":{"acme/web":{"names":["main","é","e\u0301","a"],"default":"main"}}}`,
 				`{"installations":{"12345":{"repositories":[{"id":1,"name":"web","full_name":"acme/web","private":true,"language":"\u0000"},{"id":"x"}]}}}`)
-			return operation{text: "GitHub: " + state, do: func(e *env) outcome { e.merge(state); return outcome{} }}
+			return merge(state)
+		},
+		"GitHub's visitor": func(d draw) operation {
+			return merge(d.one(`{"visitor":{"setup_action":"request","error":""}}`, `{"visitor":{"setup_action":"","error":""}}`, `{"visitor":{"setup_action":"","error":"access_denied"}}`,
+				`{"visitor":{"without_code":true}}`, `{"visitor":{"without_code":false}}`, `{"visitor":{"installation":"67890"}}`, `{"visitor":{"installation":""}}`))
 		},
 		"GitHub fails": func(d draw) operation {
 			f := githubtest.Fault{Times: 1, Status: 500,
@@ -149,6 +170,10 @@ func hostActs() map[string]func(draw) operation {
 	maps.Copy(acts, credentialActs())
 	maps.Copy(acts, linkActs())
 	return acts
+}
+
+func merge(state string) operation {
+	return operation{text: "GitHub: " + state, do: func(e *env) outcome { e.merge(state); return outcome{} }}
 }
 
 // browse opens a page of GitHub.

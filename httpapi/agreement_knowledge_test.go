@@ -19,7 +19,7 @@ type knowledge map[string][]string
 
 // mostKnown is how many of a kind are remembered, so that later requests name
 // what is still there.
-const mostKnown = 12
+const mostKnown = 8
 
 func (k knowledge) add(kind string, values ...string) {
 	for _, v := range values {
@@ -32,6 +32,11 @@ func (k knowledge) add(kind string, values ...string) {
 	}
 }
 
+// drop forgets what turned out to be worthless.
+func (k knowledge) drop(kind, value string) {
+	k[kind] = slices.DeleteFunc(k[kind], func(v string) bool { return v == value })
+}
+
 // lasting kinds are remembered for the whole sequence: states are read by them.
 var lasting = map[string]bool{"organization": true, "email": true, "uuid": true, "number": true}
 
@@ -40,7 +45,8 @@ var idKinds = []struct{ path, kind string }{
 	{"/login_sessions", "session"}, {"/passkeys", "passkey"}, {"/install_requests", "request"}, {"/personal_api_keys", "key"},
 }
 
-// learn adds what an outcome shows.
+// learn adds what an outcome shows. What only one session can use is kept behind
+// its cookie and a space.
 func (w *world) learn(op operation, o outcome) {
 	if op.learn != nil && o.succeeded() {
 		op.learn(w, o)
@@ -55,19 +61,37 @@ func (w *world) learn(op operation, o outcome) {
 			w.known.add("reset", fromLink(string(m.Link)))
 		}
 	}
+	if o.Status == http.StatusUnauthorized && strings.Contains(o.Body, "not_authenticated") {
+		w.known.drop("cookie", op.cookie)
+	}
+	if strings.HasSuffix(o.Header.Get("Location"), "github_link_success=1") {
+		w.known.add("installation", op.cookie+" 12345")
+	}
 	var body any
 	if o.Status >= http.StatusBadRequest || json.Unmarshal([]byte(o.Body), &body) != nil {
 		return
 	}
 	for _, p := range idKinds {
 		if strings.Contains(op.name, p.path) {
-			walk(body, func(m map[string]any) { w.known.add(p.kind, textOf(m["id"])) })
+			walk(body, func(m map[string]any) {
+				if id := textOf(m["id"]); id != "" {
+					w.known.add(p.kind, op.cookie+" "+id)
+				}
+			})
 		}
 	}
 	walk(body, func(m map[string]any) {
 		w.known.add("bearer", textOf(m["value"]))
-		w.known.add("secret", textOf(m["secret"]))
-		w.known.add("page", textOf(m["install_url"]))
+		if id := textOf(m["installation_id"]); id != "" {
+			w.known.add("installation", op.cookie+" "+id)
+		}
+		if secret := textOf(m["secret"]); secret != "" {
+			w.known.add("secret", secret)
+			w.known.add("setup", op.cookie+" "+secret)
+		}
+		if page := textOf(m["install_url"]); page != "" && op.cookie != "" {
+			w.known.add("page", op.cookie+" "+page)
+		}
 		if codes, ok := m["backup_codes"].([]any); ok {
 			for _, code := range codes {
 				w.known.add("backup", textOf(code))

@@ -40,7 +40,7 @@ type maker struct {
 func numbers(d draw, names ...string) string {
 	q := url.Values{}
 	for _, name := range names {
-		if d.seldom() || d.seldom() {
+		if d.number(4) == 3 {
 			q.Add(name, d.one("1", "2", "0", "500", "501", "1000", "-1", "99999999999999999999", "2147483647", " 1", "1.0", "1e2", "0x1", "１", "", "\x00"))
 		}
 	}
@@ -49,10 +49,10 @@ func numbers(d draw, names ...string) string {
 
 func listQuery(d draw) string {
 	q := numbers(d, "limit", "offset", "limit")
-	if d.seldom() || d.seldom() {
+	if d.number(4) == 3 {
 		q += "&email=" + url.QueryEscape(d.one(d.known("email", "x"), d.address(), d.text(), "\xff", "a\x00"))
 	}
-	if d.seldom() || d.seldom() {
+	if d.number(4) == 3 {
 		q += "&is_staff=" + url.QueryEscape(d.one("true", "false", "TRUE", "0", "1", "x", "\x00"))
 	}
 	return oddQuery(d, q)
@@ -68,7 +68,7 @@ func oddQuery(d draw, q string) string {
 
 func repositoryQuery(d draw) string {
 	q := numbers(d, "limit", "offset")
-	if d.seldom() || d.seldom() {
+	if d.number(4) == 3 {
 		q += "&search=" + url.QueryEscape(d.one("r", "REPO", "é", "_", "%", "\xff", d.text()))
 	}
 	return oddQuery(d, q)
@@ -79,10 +79,14 @@ func branchQuery(d draw) string {
 }
 
 // callbackQuery is what a browser comes back from GitHub with.
-func callbackQuery(d draw) string {
-	q, err := url.ParseQuery(d.known("callback", "state=x&code=y&installation_id=12345&setup_action=install"))
+func callbackQuery(d draw, r *request) {
+	cookie, query, _ := strings.Cut(d.known("callback", "sessionid=x state=x&code=y&installation_id=12345&setup_action=install"), " ")
+	q, err := url.ParseQuery(query)
 	if err != nil {
 		d.Fatal(err)
+	}
+	if !d.seldom() {
+		r.header = [][2]string{{"Cookie", cookie}}
 	}
 	if d.seldom() {
 		q.Set(d.one("state", "code", "installation_id", "setup_action", "error"), d.one("", "x", "12345", "67890", "request", "\x00", "\xff", d.text()))
@@ -90,7 +94,16 @@ func callbackQuery(d draw) string {
 	if d.seldom() {
 		q.Del(d.one("state", "code", "installation_id", "setup_action"))
 	}
-	return oddQuery(d, q.Encode())
+	r.query = oddQuery(d, q.Encode())
+}
+
+// setupBody confirms an authenticator, most of the time the one that the session
+// has set up.
+func setupBody(d draw, r *request) {
+	cookie, secret, _ := strings.Cut(d.known("setup", "sessionid=x "+hostSecret), " ")
+	r.header = [][2]string{{"Cookie", cookie}}
+	code := d.totp(secret)
+	r.body = d.body([]member{{"token", func(draw) string { return code }}, {"current_password", draw.password}}, 1)
 }
 
 // pair draws what a mail has brought: the UUID of a user and a token.
@@ -230,8 +243,8 @@ func requestMakers() map[string]maker {
 		"DELETE " + user + "/signal_autonomy":            {},
 		"GET " + user + "/start_2fa_setup":               {},
 		"GET " + user + "/two_factor_start_setup":        {},
-		"POST " + user + "/validate_2fa":                 {members: token, needed: 1},
-		"POST " + user + "/two_factor_validate":          {members: token, needed: 1},
+		"POST " + user + "/validate_2fa":                 {make: setupBody},
+		"POST " + user + "/two_factor_validate":          {make: setupBody},
 		"GET " + user + "/two_factor_status":             {},
 		"POST " + user + "/two_factor_backup_codes":      {members: passwordOnly},
 		"POST " + user + "/two_factor_disable":           {members: passwordOnly},
@@ -253,7 +266,7 @@ func requestMakers() map[string]maker {
 		"GET " + installation + "/repos":                    {query: repositoryQuery},
 		"POST " + installation + "/repos/refresh":           {},
 		"GET " + installation + "/branches":                 {query: branchQuery},
-		"GET /complete/github-link":                         {query: callbackQuery},
+		"GET /complete/github-link":                         {make: callbackQuery},
 		"POST /webhooks/github":                             {make: delivery},
 		"POST /webhooks/github/pr":                          {make: delivery},
 		"GET " + keys:                                       {},
@@ -262,13 +275,13 @@ func requestMakers() map[string]maker {
 		"PATCH " + keys + "/{key}":                          {members: keyMembers},
 		"DELETE " + keys + "/{key}":                         {},
 		"POST " + keys + "/{key}/roll":                      {},
-		"POST /api/login":                                   {members: []member{{"email", func(d draw) string { return quoted(d.address()) }}, {"password", draw.password}}, needed: 2},
+		"POST /api/login":                                   {members: []member{{"email", draw.account}, {"password", draw.password}}, needed: 2},
 		"POST /api/login/token":                             {members: token, needed: 1, cookie: "pending"},
-		"POST /api/login/passkey/begin":                     {members: []member{{"email", func(d draw) string { return quoted(d.address()) }}}},
+		"POST /api/login/passkey/begin":                     {members: []member{{"email", draw.account}}},
 		"POST /api/login/passkey/complete":                  {make: credentialBody("assertion")},
 		"POST /api/login/2fa/passkey/begin":                 {cookie: "pending"},
 		"POST /api/login/2fa/passkey/complete":              {make: credentialBody("step")},
-		"POST /api/reset":                                   {members: []member{{"email", func(d draw) string { return quoted(d.address()) }}}, needed: 1},
+		"POST /api/reset":                                   {members: []member{{"email", draw.account}}, needed: 1},
 		"GET /api/reset/{uuid}":                             {make: checkReset},
 		"POST /api/reset/{uuid}":                            {make: resetBody},
 		"POST /logout":                                      {query: nextQuery},
@@ -284,7 +297,7 @@ func nextQuery(d draw) string {
 func (d draw) request(route string, m maker) request {
 	r := request{from: d.one("192.0.2.1:1", "192.0.2.2:1", "192.0.2.3:1", "[2001:db8::1]:1")}
 	r.method, r.path, _ = strings.Cut(route, " ")
-	r.path = d.path(r.path)
+	r.path = d.path(&r, r.path)
 	if m.query != nil {
 		r.query = m.query(d)
 	}
@@ -296,33 +309,42 @@ func (d draw) request(route string, m maker) request {
 	if d.seldom() {
 		r.path += "/"
 	}
-	if d.seldom() && d.seldom() {
+	if d.rarely() {
 		r.method = d.one("OPTIONS", "HEAD", "PUT", "DELETE", "POST", "GET", "TRACE", "PROPFIND")
 	}
 	d.headers(&r, m)
 	return r
 }
 
-// path fills the segments of a pattern in.
-func (d draw) path(pattern string) string {
+// path fills the segments of a pattern in. A segment that only one session can
+// use brings its cookie, most of the time.
+func (d draw) path(r *request, pattern string) string {
 	segments := strings.Split(pattern, "/")
 	for i, s := range segments {
-		if strings.HasPrefix(s, "{") {
-			segments[i] = url.PathEscape(d.segment(strings.Trim(s, "{}")))
+		if !strings.HasPrefix(s, "{") {
+			continue
 		}
+		segment := d.segment(strings.Trim(s, "{}"))
+		if cookie, rest, ok := strings.Cut(segment, " "); ok && strings.HasPrefix(cookie, "sessionid=") {
+			if segment = rest; !d.seldom() {
+				r.header = [][2]string{{"Cookie", cookie}}
+			}
+		}
+		segments[i] = url.PathEscape(segment)
 	}
 	return strings.Join(segments, "/")
 }
 
 func (d draw) segment(name string) string {
-	if d.seldom() && d.seldom() {
+	if d.rarely() {
 		return d.one("x", "é", "\x00", "\xff", "a.b", "a/b", "%", d.text())
 	}
 	switch name {
 	case "user":
-		return d.one("@me", "@me", "@me", "@me", d.known("uuid", "@me"), d.known("uuid", "@me"), d.known("number", "1"), strings.ToUpper(d.known("uuid", "@me")), unknownID, "999", "01")
+		return d.one("@me", "@me", "@me", "@me", "@me", "@me", "@me", "@me", d.known("uuid", "@me"), d.known("uuid", "@me"), d.known("number", "1"), strings.ToUpper(d.known("uuid", "@me")),
+			unknownID, "999", "01")
 	case "installation":
-		return d.one("12345", "12345", "12345", "67890", "0", "012345", "99999999999999999999999999", "1")
+		return d.one(d.known(name, "12345"), d.known(name, "12345"), d.known(name, "12345"), "12345", "67890", "0", "012345", "99999999999999999999999999", "1")
 	case "requests":
 		return "install_requests"
 	}
@@ -332,12 +354,12 @@ func (d draw) segment(name string) string {
 // headers says who calls, and more.
 func (d draw) headers(r *request, m maker) {
 	add := func(name, value string) { r.header = append(r.header, [2]string{name, value}) }
-	if m.cookie != "" && d.often() {
+	if m.cookie != "" && !d.seldom() && len(r.header) == 0 {
 		add("Cookie", d.known(m.cookie, "sessionid=x"))
 	} else if len(r.header) == 0 || r.header[0][0] != "Cookie" || d.seldom() {
 		d.caller(add)
 	}
-	if r.body != "" && d.often() {
+	if r.body != "" && !d.rarely() {
 		add("Content-Type", "application/json")
 	} else if r.body != "" {
 		add("Content-Type", d.one("application/json; charset=utf-8", "application/json; charset=latin1", "text/plain", "", "application/JSON"))
@@ -351,12 +373,11 @@ func (d draw) headers(r *request, m maker) {
 
 // caller draws whose request it is.
 func (d draw) caller(add func(name, value string)) {
-	if d.often() && d.often() {
+	if !d.seldom() {
 		if d.one("c", "c", "b") == "c" {
 			add("Cookie", d.known("cookie", "sessionid=x"))
 			if jar := d.known("jar", ""); jar != "" && d.seldom() {
-				r := jar
-				add("Cookie", r)
+				add("Cookie", jar)
 			}
 		} else {
 			add("Authorization", "Bearer "+d.known("bearer", "phx_x"))

@@ -192,12 +192,20 @@ func (d *dump) people() []users.ID {
 		page, err := d.e.store.Profiles(d.t, users.Query{Limit: limit})
 		for _, p := range page.Profiles {
 			ids = append(ids, p.User.ID)
-			d.add(fmt.Sprintf("profile in a page of %d", limit), p, err)
+			d.profile(fmt.Sprintf("profile in a page of %d", limit), p, err)
 		}
 		d.add("total", page.Total, err)
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
+}
+
+// profile writes a profile. No elements are as good as no list.
+func (d *dump) profile(what string, p *users.Profile, err error) {
+	p = p.WithUser(p.User) // nobody changes the one that a store has returned
+	p.Memberships, p.Organizations = slices.Concat(p.Memberships), slices.Concat(p.Organizations)
+	p.Teams, p.Scenes = slices.Concat(p.Teams), slices.Concat(p.Scenes)
+	d.add(what, p, err)
 }
 
 // credentials writes those of a user. Data that is nil is as good as empty.
@@ -241,7 +249,10 @@ func (d *dump) named(n *names) {
 	}
 	for hash := range n.tokens {
 		token, p, err := d.e.store.OAuthTokenByHash(d.t, hash)
-		d.add("OAuth token", []any{token, p}, err)
+		d.add("OAuth token", token, err)
+		if err == nil {
+			d.profile("profile of the OAuth token", p, err)
+		}
 	}
 	slices.Sort(d.lines)
 }

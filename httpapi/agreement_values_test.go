@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -18,22 +19,25 @@ type draw struct {
 	w *world
 }
 
-// one draws one of several, all as likely; a failure is cut down towards the first.
-func (d draw) one(values ...string) string { return rapid.SampledFrom(values).Draw(d.T, "") }
+// one draws one of several; a failure is cut down towards the first.
+func (d draw) one(values ...string) string { return pick(d, values...) }
 
-// often draws true seven times in eight.
-func (d draw) often() bool { return d.one("t", "t", "t", "t", "t", "t", "t", "") != "" }
+func pick[V any](d draw, values ...V) V { return values[d.number(len(values))] }
 
-// seldom draws true once in eight.
-func (d draw) seldom() bool { return d.one("", "", "", "", "", "", "", "t") != "" }
+// seldom draws true once in sixteen times, rarely once in a hundred.
+func (d draw) seldom() bool { return d.number(16) == 15 }
+func (d draw) rarely() bool { return d.number(100) == 99 }
 
-// number draws a number from 0 to n-1.
+// number draws a number from 0 to n-1, all about as likely: what rapid has for
+// that prefers small ones.
 func (d draw) number(n int) int {
-	values := make([]int, n)
-	for i := range values {
-		values[i] = i
+	drawn := 0
+	for range bits.Len(uint(n-1)) + 1 {
+		if drawn *= 2; rapid.Bool().Draw(d.T, "") {
+			drawn++
+		}
 	}
-	return rapid.SampledFrom(values).Draw(d.T, "")
+	return drawn % n
 }
 
 // known draws something that answers have shown, or else the fallback.
@@ -59,7 +63,7 @@ func (d draw) text() string {
 	case 0:
 		return rapid.String().Draw(d.T, "")
 	case 1:
-		return strings.Repeat(d.one("x", "é", "🦔"), rapid.SampledFrom([]int{39, 40, 41, 64, 65, 128, 129, 149, 150, 151, 200, 201, 255, 2000, 70_000}).Draw(d.T, ""))
+		return strings.Repeat(d.one("x", "é", "🦔"), pick(d, 39, 40, 41, 64, 65, 128, 129, 149, 150, 151, 200, 201, 255, 2000, 70_000))
 	case 2:
 		return d.one(oddTexts...) + d.one(oddTexts...)
 	}
@@ -89,9 +93,9 @@ func (d draw) odd() string {
 	case 3:
 		return d.one(`"\ud800"`, `"\udc00"`, `"\ud83e\udd94"`, `"\ud83ex"`, `"\u0000"`, `"a\u0000b"`, "\"\xff\"", "\"\xed\xa0\x80\"", "\"\xc0\x80\"", `"\x"`, `"\u00"`, "\"\x01\"", `"\/"`)
 	case 4:
-		return strings.Repeat("[", rapid.SampledFrom([]int{2, 60, 62, 63, 64, 65, 200}).Draw(d.T, "")) + d.one("", "1", "]")
+		return strings.Repeat("[", pick(d, 2, 60, 62, 63, 64, 65, 200)) + d.one("", "1", "]")
 	}
-	n := rapid.SampledFrom([]int{1, 2, 62, 63, 64}).Draw(d.T, "")
+	n := pick(d, 1, 2, 62, 63, 64)
 	return strings.Repeat(d.one("[", `{"a":`), n)[:n] + quoted(d.text()) + strings.Repeat("]", n)
 }
 
@@ -140,6 +144,14 @@ func (d draw) address() string {
 	return d.known("email", address)
 }
 
+// account draws the address of an account, in JSON.
+func (d draw) account() string {
+	if d.number(8) == 7 {
+		return quoted(d.address())
+	}
+	return quoted(d.known("email", "alice@example.com"))
+}
+
 // passwords that are strong enough; the first is that of everybody at first.
 var passwords = []string{password, "mighty-strong-secure-1337!!", "Ein sehr langes Geheimnis 42 é", "Ein sehr langes Geheimnis 42 e\u0301"}
 
@@ -152,14 +164,19 @@ func (d draw) password() string {
 
 // code draws what may be a code of a second factor, in JSON.
 func (d draw) code() string {
-	if secret := d.known("secret", ""); secret != "" && d.often() {
-		code, err := auth.TOTPCode(users.Secret(secret), d.w.envs[0].now())
-		if err != nil {
-			return quoted("000000")
-		}
-		return quoted(code)
+	if d.seldom() {
+		return quoted(d.known("backup", d.text()))
 	}
-	return quoted(d.known("backup", d.text()))
+	return d.totp(d.one(hostSecret, d.known("secret", hostSecret)))
+}
+
+// totp is what an authenticator shows now, in JSON.
+func (d draw) totp(secret string) string {
+	code, err := auth.TOTPCode(users.Secret(secret), d.w.envs[0].now())
+	if err != nil {
+		d.Fatal(err)
+	}
+	return quoted(code)
 }
 
 // member is one of a body.
@@ -176,7 +193,7 @@ func (d draw) body(members []member, needed int) string {
 	chosen := slices.Clone(members[:min(needed, len(members))])
 	if optional := members[len(chosen):]; len(optional) > 0 {
 		for range d.number(4) {
-			chosen = append(chosen, rapid.SampledFrom(optional).Draw(d.T, ""))
+			chosen = append(chosen, pick(d, optional...))
 		}
 	}
 	chosen = slices.CompactFunc(chosen, func(a, b member) bool { return a.name == b.name && !d.seldom() })

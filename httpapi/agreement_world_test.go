@@ -145,13 +145,22 @@ func (w *world) add(name string, st storage.Storage, d *databases, identity auth
 		withMail(c)
 		c.Rand = library{}
 		c.Auth.IdentityChange = identity
-		c.Logger = slog.New(slog.NewTextHandler(log, nil))
+		c.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: timeless}))
 		c.GitHub.Provider = nearGitHub(w.t, c.Now, d.appKey)
 		c.GitHub.WebhookSecret = webhookSecret
 		c.GitHub.DisablePKCE = strings.Contains(flags, "pkce")
 		c.GitHub.UninstallLast = strings.Contains(flags, "uninstall")
 	})
 	w.envs, w.stores, w.logs = append(w.envs, e), append(w.stores, name), append(w.logs, log)
+}
+
+// timeless leaves the time out of a line of the log, so that a failure reads the
+// same when it is repeated.
+func timeless(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
 }
 
 // library is what libraries read, so that there is one source of randomness.
