@@ -173,6 +173,13 @@ func saveKey(user users.ID, value users.Secret, scopes ...string) operation {
 // hostSecret is that of authenticators that the host brings.
 const hostSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
+func saveTOTP(user users.ID) operation {
+	op := done(fmt.Sprintf("SaveTOTP(%d)", user), func(ctx context.Context, e *env) error {
+		return e.api.Auth().SaveTOTP(ctx, user, hostSecret, []users.Secret{"abcdefgh", "ijklmnop"})
+	})
+	return op.learning(func(w *world, _ outcome) { w.known.add("backup", "abcdefgh", "ijklmnop") })
+}
+
 func credentialActs() map[string]func(draw) operation {
 	return map[string]func(draw) operation{
 		"key": func(d draw) operation {
@@ -214,11 +221,7 @@ func credentialActs() map[string]func(draw) operation {
 			return done(fmt.Sprintf("ResetSecondFactor(%d)", user), func(ctx context.Context, e *env) error { return e.api.Auth().ResetSecondFactor(ctx, user) })
 		},
 		"authenticator": func(d draw) operation {
-			user, secret := d.user(), users.Secret(hostSecret)
-			op := done(fmt.Sprintf("SaveTOTP(%d)", user), func(ctx context.Context, e *env) error {
-				return e.api.Auth().SaveTOTP(ctx, user, secret, []users.Secret{"abcdefgh", "ijklmnop"})
-			})
-			return op.learning(func(w *world, _ outcome) { w.known.add("backup", "abcdefgh", "ijklmnop") })
+			return saveTOTP(d.user())
 		},
 		"passkey": func(d draw) operation {
 			k := auth.Passkey{UserID: d.user(), Name: d.plain(), Verified: d.yes()}
@@ -231,8 +234,9 @@ func credentialActs() map[string]func(draw) operation {
 }
 
 // beginning is how every world begins: staff, a member of two organizations, and
-// somebody in none, each with a session and a key.
-func (w *world) beginning() []operation {
+// somebody in none, each with a session and a key. The member may have an
+// authenticator.
+func (w *world) beginning(authenticator bool) []operation {
 	var ops []operation
 	acme, beta := uuid.UUID{0: 1, 6: 0x70, 8: 0x80}, uuid.UUID{0: 2, 6: 0x70, 8: 0x80}
 	for n, name := range []string{"boss", "alice", "bob"} {
@@ -242,7 +246,11 @@ func (w *world) beginning() []operation {
 		start := act(fmt.Sprintf("StartSession(%d)", id), func(ctx context.Context, e *env) (any, error) {
 			return e.api.Auth().StartSession(ctx, id, auth.StartOptions{})
 		})
-		ops = append(ops, newAccount(u, password),
+		ops = append(ops, newAccount(u, password))
+		if name == "alice" && authenticator {
+			ops = append(ops, saveTOTP(id))
+		}
+		ops = append(ops,
 			start.learning(func(w *world, o outcome) { w.known.add("cookie", "sessionid="+unquoted(o.Body)) }),
 			saveKey(id, users.Secret("phx_"+strings.Repeat(fmt.Sprint(id), 30)), []string{"*", "user:write", "user:read"}[n]))
 	}

@@ -37,10 +37,13 @@ func (w *world) newOperations() *rapid.Generator[operation] {
 	callers := httpapi.Callers(w.envs[0].api)
 	for route, m := range makers {
 		method, path, _ := strings.Cut(route, " ")
-		if m.cookie == "" && callers[[2]string{method, path}] == "session" {
+		switch who := callers[[2]string{method, path}]; {
+		case m.cookie == "" && who == "session":
 			m.cookie = "cookie"
-			makers[route] = m
+		case m.cookie == "" && who == "anyone" && !strings.Contains(path, "logout"):
+			m.cookie = "none"
 		}
+		makers[route] = m
 	}
 	return rapid.Custom(func(rt *rapid.T) operation {
 		d := draw{rt, w}
@@ -100,8 +103,6 @@ func (d draw) team() users.TeamID {
 
 func (d draw) organization() uuid.UUID { return uuid.MustParse(d.known("organization", unknownID)) }
 
-func (d draw) yes() bool { return d.one("", "y") != "" }
-
 // plain draws text for what only a host sets: any bytes.
 func (d draw) plain() string {
 	if !d.seldom() {
@@ -129,7 +130,7 @@ func hostActs() map[string]func(draw) operation {
 			cookie, page, _ := strings.Cut(d.known("page", "sessionid=x https://github.com/"), " ")
 			op := operation{text: "browser opens " + page, do: func(e *env) outcome { return e.browse(page) }}
 			return op.learning(func(w *world, o outcome) {
-				if back, err := url.Parse(o.Header.Get("Location")); err == nil {
+				if back, err := url.Parse(o.Header.Get("Location")); err == nil && back.RawQuery != "" {
 					w.known.add("callback", cookie+" "+back.RawQuery)
 				}
 			})

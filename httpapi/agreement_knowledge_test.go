@@ -32,9 +32,11 @@ func (k knowledge) add(kind string, values ...string) {
 	}
 }
 
-// drop forgets what turned out to be worthless.
-func (k knowledge) drop(kind, value string) {
-	k[kind] = slices.DeleteFunc(k[kind], func(v string) bool { return v == value })
+// dropCookie forgets a cookie that turned out to be worthless.
+func (k knowledge) dropCookie(cookie string) {
+	for kind, values := range k {
+		k[kind] = slices.DeleteFunc(values, func(v string) bool { return v == cookie || strings.HasPrefix(v, cookie+" ") })
+	}
 }
 
 // lasting kinds are remembered for the whole sequence: states are read by them.
@@ -62,7 +64,7 @@ func (w *world) learn(op operation, o outcome) {
 		}
 	}
 	if o.Status == http.StatusUnauthorized && strings.Contains(o.Body, "not_authenticated") {
-		w.known.drop("cookie", op.cookie)
+		w.known.dropCookie(op.cookie)
 	}
 	if strings.HasSuffix(o.Header.Get("Location"), "github_link_success=1") {
 		w.known.add("installation", op.cookie+" 12345")

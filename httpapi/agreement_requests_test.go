@@ -33,7 +33,8 @@ type maker struct {
 	query   func(draw) string // nil means none
 	// make, if set, comes in place of members, and may add headers.
 	make func(draw, *request)
-	// cookie is the kind of cookie that the route needs; "" means any session.
+	// cookie is the kind of cookie that the route needs; "" means any credential,
+	// and "none" that it is best called by nobody.
 	cookie string
 }
 
@@ -75,7 +76,7 @@ func repositoryQuery(d draw) string {
 }
 
 func branchQuery(d draw) string {
-	return "repo=" + url.QueryEscape(d.one("acme/repo-1", "acme/web", "ACME/Web", "acme/none", "", "x", "a/../b", "é/é", "a\x00/b", d.text())) + "&" + repositoryQuery(d)
+	return "repo=" + url.QueryEscape(d.mostly("acme/repo-1", "acme/web", "acme/web")("ACME/Web", "acme/none", "", "x", "a/../b", "é/é", "a\x00/b", d.text())) + "&" + repositoryQuery(d)
 }
 
 // callbackQuery is what a browser comes back from GitHub with.
@@ -172,6 +173,7 @@ var userMembers = []member{
 	{"email", func(d draw) string { return quoted(d.address()) }},
 	{"password", draw.password},
 	{"current_password", draw.password},
+	{"email", func(d draw) string { return quoted(d.address()) }}, // twice as likely
 	{"first_name", draw.name},
 	{"last_name", draw.name},
 	{"notification_settings", func(d draw) string {
@@ -197,16 +199,16 @@ var userMembers = []member{
 var keyMembers = []member{
 	{"label", draw.name},
 	{"scopes", func(d draw) string {
-		return d.one(`["*"]`, `["user:read"]`, `["user:write"]`, `["user:read","user:write"]`, `["insight:read"]`, "[]", `["x"]`, `["user:read","user:read"]`, `["`+"\u00e9"+`:read"]`)
+		return d.mostly(`["*"]`, `["user:read"]`, `["user:write"]`, `["user:read","user:write"]`, `["insight:read"]`)("[]", `["x"]`, `["user:read","user:read"]`, `["`+"\u00e9"+`:read"]`)
 	}},
 	{"scoped_teams", func(d draw) string {
-		return d.one("[]", "null", "["+d.known("team", "1")+"]", "[1]", `["1"]`, "[999]", "[1,1]")
+		return d.mostly("[]", "null")("["+d.known("team", "1")+"]", "[1]", `["1"]`, "[999]", "[1,1]")
 	}},
 	{"scoped_organizations", func(d draw) string {
-		return d.one("[]", "null", `["`+d.known("organization", unknownID)+`"]`, `["`+strings.ToUpper(d.known("organization", unknownID))+`"]`, `["x"]`)
+		return d.mostly("[]", "null")(`["`+d.known("organization", unknownID)+`"]`, `["`+strings.ToUpper(d.known("organization", unknownID))+`"]`, `["x"]`)
 	}},
 	{"expires_at", func(d draw) string {
-		return d.one("null", `"2026-05-02T00:00:00Z"`, `"2026-05-01T14:00:00.123456789+02:00"`, `"9999-12-31T23:59:59.9999999Z"`, `"2026-13-01T00:00:00Z"`, `"0001-01-01T00:00:00Z"`, `"infinity"`,
+		return d.mostly("null", `"2026-06-02T00:00:00Z"`)(`"2026-05-01T15:00:00.123456789+02:00"`, `"9999-12-31T23:59:59.9999999Z"`, `"2026-13-01T00:00:00Z"`, `"0001-01-01T00:00:00Z"`, `"infinity"`,
 			`"2261-01-01T00:00:00-23:59"`)
 	}},
 }
@@ -354,7 +356,8 @@ func (d draw) segment(name string) string {
 // headers says who calls, and more.
 func (d draw) headers(r *request, m maker) {
 	add := func(name, value string) { r.header = append(r.header, [2]string{name, value}) }
-	if m.cookie != "" && !d.seldom() && len(r.header) == 0 {
+	if m.cookie == "none" && d.number(4) < 3 {
+	} else if m.cookie != "" && m.cookie != "none" && !d.seldom() && len(r.header) == 0 {
 		add("Cookie", d.known(m.cookie, "sessionid=x"))
 	} else if len(r.header) == 0 || r.header[0][0] != "Cookie" || d.seldom() {
 		d.caller(add)

@@ -46,7 +46,23 @@ func (d draw) known(kind, fallback string) string {
 	if len(values) == 0 {
 		return fallback
 	}
+	if !lasting[kind] && d.yes() {
+		return values[len(values)-1] // what is new is more likely to be worth something
+	}
 	return d.one(values...)
+}
+
+// yes draws one of two.
+func (d draw) yes() bool { return d.number(2) == 1 }
+
+// mostly draws one of these, and now and then something else.
+func (d draw) mostly(values ...string) func(others ...string) string {
+	return func(others ...string) string {
+		if d.number(8) == 7 {
+			return d.one(others...)
+		}
+		return d.one(values...)
+	}
 }
 
 // oddTexts is text that some store might refuse, change or take for other text.
@@ -111,7 +127,7 @@ func (d draw) object() string {
 }
 
 func (d draw) flag() string {
-	return d.one("true", "false", `"true"`, `"NO"`, `"on"`, "1", "0", "null", `"null"`, `""`, "2")
+	return d.mostly("true", "false")(`"true"`, `"NO"`, `"on"`, "1", "0", "null", `"null"`, `""`, "2")
 }
 
 // choose draws one of several texts as JSON.
@@ -126,7 +142,7 @@ func knownText(kind string) func(draw) string {
 
 // name draws what a person or thing may be called.
 func (d draw) name() string {
-	return quoted(d.one("Ann", "", "O'Neil & Söhne", "e\u0301", "é", "ANN", "ann", " Ann ", "日本", "🦔", "İ", strings.Repeat("é", 40), d.text()))
+	return quoted(d.mostly("Ann", "O'Neil & Söhne", "e\u0301", "é", "ANN", "ann", " Ann ", "日本", "🦔", "İ", strings.Repeat("é", 40))("", d.text()))
 }
 
 // address draws an e-mail address: of somebody, in another spelling, or new.
@@ -179,6 +195,17 @@ func (d draw) totp(secret string) string {
 	return quoted(code)
 }
 
+// unique leaves out members that are there already.
+func unique(members []member) []member {
+	var list []member
+	for _, m := range members {
+		if !slices.ContainsFunc(list, func(other member) bool { return other.name == m.name }) {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
 // member is one of a body.
 type member struct {
 	name  string
@@ -196,7 +223,9 @@ func (d draw) body(members []member, needed int) string {
 			chosen = append(chosen, pick(d, optional...))
 		}
 	}
-	chosen = slices.CompactFunc(chosen, func(a, b member) bool { return a.name == b.name && !d.seldom() })
+	if !d.rarely() {
+		chosen = unique(chosen)
+	}
 	wrong := -1
 	if d.seldom() && len(chosen) > 0 {
 		wrong = d.number(len(chosen))

@@ -132,7 +132,7 @@ func newWorld(t *testing.T, rt *rapid.T, d *databases) *world {
 	w.add("sqlite", d.emptySQLite(t), d, identity, flags)
 	w.add("postgres", d.emptyPostgres(t), d, identity, flags)
 	w.ops = w.newOperations()
-	for _, op := range w.beginning() {
+	for _, op := range w.beginning(rapid.Bool().Draw(rt, "authenticator")) {
 		w.run(rt, op)
 	}
 	return w
