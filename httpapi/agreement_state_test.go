@@ -92,13 +92,13 @@ func (w *world) compareStates(rt *rapid.T) {
 	first := w.state(w.envs[0])
 	for i, e := range w.envs[1:] {
 		if other := w.state(e); !slices.Equal(first, other) {
-			rt.Fatalf("what is stored differs between %s and %s:\n%s", w.stores[0], w.stores[i+1], difference(first, other))
+			rt.Fatalf("what is stored differs between %s and %s:\n%s", w.stores[0], w.stores[i+1], firstDifference(first, other))
 		}
 	}
 }
 
-// difference shows the first few lines that differ, from shortly before they do.
-func difference(a, b []string) string {
+// firstDifference shows the first few lines that differ, from shortly before they do.
+func firstDifference(a, b []string) string {
 	const lines, before, after = 4, 60, 300
 	var shown []string
 	for i := range max(len(a), len(b)) {

@@ -295,7 +295,7 @@ func (w *world) run(rt *rapid.T, op operation) outcome {
 		switch {
 		case !reflect.DeepEqual(got, first):
 			rt.Fatalf("%s and %s differ in the answer to %s\n%s\nlogs: %s%s", w.stores[0], w.stores[i], op.text,
-				difference(first.lines(), got.lines()), w.logs[0], w.logs[i])
+				firstDifference(first.lines(), got.lines()), w.logs[0], w.logs[i])
 		case got.Status == http.StatusInternalServerError:
 			rt.Fatalf("%s fails: %s\nlog: %s", op.text, got.Body, w.logs[i])
 		}

@@ -27,7 +27,7 @@ func serveProcess() error {
 	if err != nil {
 		return err
 	}
-	s := &server{worlds: map[string]*world{}}
+	s := &server{worlds: map[string]*hosted{}}
 	failed := make(chan error, 1)
 	go func() { failed <- http.Serve(l, s) }()
 	go func() {
@@ -38,14 +38,14 @@ func serveProcess() error {
 	return <-failed
 }
 
-// server has a world for each database that it was asked for.
+// server has an API for each database that it was asked for.
 type server struct {
 	mu     sync.Mutex
-	worlds map[string]*world
+	worlds map[string]*hosted
 }
 
-// world is the API on one database.
-type world struct {
+// hosted is the API on one database.
+type hosted struct {
 	api    *httpapi.API
 	store  *postgres.Store
 	box    *mailbox
@@ -99,7 +99,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, o order, report 
 }
 
 // world returns what an order is for, and opens or closes it.
-func (s *server) world(r *http.Request, o order) (*world, error) {
+func (s *server) world(r *http.Request, o order) (*hosted, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.worlds[o.DSN]
@@ -113,7 +113,7 @@ func (s *server) world(r *http.Request, o order) (*world, error) {
 	case w != nil:
 		return w, nil
 	}
-	w = &world{box: &mailbox{}, github: &http.Transport{}}
+	w = &hosted{box: &mailbox{}, github: &http.Transport{}}
 	config, err := w.config(o)
 	if err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (s *server) world(r *http.Request, o order) (*world, error) {
 }
 
 // config is the test's configuration again.
-func (w *world) config(o order) (c httpapi.Config, err error) {
+func (w *hosted) config(o order) (c httpapi.Config, err error) {
 	if err := convert(o.Config, &c); err != nil {
 		return c, err
 	}

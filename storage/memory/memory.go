@@ -40,10 +40,11 @@ type store struct {
 func newStore() *store {
 	return &store{reader: reader{d: &data{
 		writer: make(chan struct{}, 1),
-		users:  map[users.ID]users.User{}, byUUID: map[uuid.UUID]users.ID{}, byEmail: map[string]users.ID{}, byDistinct: map[string]users.ID{},
+		users:  map[users.ID]users.User{}, ids: map[flags][]users.ID{},
+		byUUID: map[uuid.UUID]users.ID{}, byEmail: map[string]users.ID{}, byDistinct: map[string]users.ID{},
 		organizations: map[uuid.UUID]users.Organization{}, teams: map[users.TeamID]users.Team{}, teamsOf: map[uuid.UUID][]users.TeamID{},
-		memberships: map[users.ID][]users.Membership{}, active: map[uuid.UUID]int{},
-		invites: map[uuid.UUID]users.Invite{}, identities: map[users.ID][]users.Identity{}, identityOwner: map[identityKey]users.ID{},
+		memberships: map[users.ID][]users.Membership{}, active: map[uuid.UUID]int{}, sso: map[string]int{},
+		invites: map[uuid.UUID]users.Invite{}, invitesTo: map[string][]uuid.UUID{}, identities: map[users.ID][]users.Identity{}, identityOwner: map[identityKey]users.ID{},
 		scenes:   map[users.ID][]users.Scene{},
 		sessions: map[uuid.UUID]auth.Session{}, sessionByHash: map[auth.Hash]uuid.UUID{}, sessionsOf: map[users.ID][]uuid.UUID{},
 		keys: map[string]auth.APIKey{}, keyByHash: map[auth.Hash]string{}, keysOf: map[users.ID][]string{},
@@ -75,7 +76,7 @@ type data struct {
 	lastTeam users.TeamID
 
 	users      map[users.ID]users.User
-	ids        []users.ID // ascending
+	ids        map[flags][]users.ID // ascending
 	byUUID     map[uuid.UUID]users.ID
 	byEmail    map[string]users.ID // folded
 	byDistinct map[string]users.ID
@@ -85,7 +86,9 @@ type data struct {
 	teamsOf       map[uuid.UUID][]users.TeamID    // ascending
 	memberships   map[users.ID][]users.Membership // in the order that Reader documents
 	active        map[uuid.UUID]int               // active members
+	sso           map[string]int                  // organizations that enforce it, by domain
 	invites       map[uuid.UUID]users.Invite
+	invitesTo     map[string][]uuid.UUID        // by folded address
 	identities    map[users.ID][]users.Identity // in the order that Reader documents
 	identityOwner map[identityKey]users.ID
 	scenes        map[users.ID][]users.Scene // in the order of creation

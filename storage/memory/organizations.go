@@ -63,8 +63,8 @@ func (r reader) Invites(ctx context.Context, folded string, since time.Time) ([]
 	}
 	defer end()
 	var invites []users.PendingInvite
-	for _, i := range r.d.invites {
-		if !i.CreatedAt.Before(since) && users.FoldEmail(i.TargetEmail) == folded {
+	for _, id := range r.d.invitesTo[folded] {
+		if i := r.d.invites[id]; !i.CreatedAt.Before(since) {
 			invites = append(invites, users.PendingInvite{Invite: i, OrganizationName: r.d.organizations[i.OrganizationID].Name})
 		}
 	}
@@ -74,43 +74,38 @@ func (r reader) Invites(ctx context.Context, folded string, since time.Time) ([]
 	return invites, nil
 }
 
-// invited reports an invite to an address.
-func (d *data) invited(email string) bool {
-	folded := users.FoldEmail(email)
-	for _, i := range d.invites {
-		if users.FoldEmail(i.TargetEmail) == folded {
-			return true
-		}
-	}
-	return false
-}
-
 func (r reader) SSOEnforced(ctx context.Context, domain string) (bool, error) {
 	end, err := r.begin(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer end()
-	for _, o := range r.d.organizations {
-		if slices.Contains(o.SSOEnforcedDomains, domain) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return r.d.sso[domain] > 0, nil
 }
 
 func (t *tx) SaveOrganization(ctx context.Context, o users.Organization) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	t.enforce(t.d.organizations[o.ID], -1)
+	t.enforce(o, 1)
 	set(t, t.d.organizations, o.ID, o.Clone())
 	return nil
 }
 
+// enforce counts n for each domain of an organization.
+func (t *tx) enforce(o users.Organization, n int) {
+	for _, domain := range o.SSOEnforcedDomains {
+		set(t, t.d.sso, domain, t.d.sso[domain]+n)
+	}
+}
+
 func (t *tx) DeleteOrganization(ctx context.Context, id uuid.UUID) error {
-	if _, err := t.Organization(ctx, id); err != nil {
+	o, err := t.Organization(ctx, id)
+	if err != nil {
 		return err
 	}
+	t.enforce(o, -1)
 	teams := slices.Clone(t.d.teamsOf[id])
 	for _, u := range t.d.users {
 		old := u
@@ -136,7 +131,7 @@ func (t *tx) DeleteOrganization(ctx context.Context, id uuid.UUID) error {
 	}
 	for _, i := range t.d.invites {
 		if i.OrganizationID == id {
-			drop(t, t.d.invites, i.ID)
+			t.dropInvite(i)
 		}
 	}
 	drop(t, t.d.active, id)
@@ -249,16 +244,33 @@ func (t *tx) SaveInvite(ctx context.Context, i users.Invite) error {
 	if _, err := t.Organization(ctx, i.OrganizationID); err != nil {
 		return err
 	}
+	if old, ok := t.d.invites[i.ID]; ok {
+		t.dropInvite(old)
+	}
+	folded := users.FoldEmail(i.TargetEmail)
+	set(t, t.d.invitesTo, folded, append(slices.Clone(t.d.invitesTo[folded]), i.ID))
 	set(t, t.d.invites, i.ID, i)
 	return nil
 }
 
 func (t *tx) DeleteInvite(ctx context.Context, id uuid.UUID) error {
-	if _, err := get(ctx, t.reader, t.d.invites, id); err != nil {
+	i, err := get(ctx, t.reader, t.d.invites, id)
+	if err != nil {
 		return err
 	}
-	drop(t, t.d.invites, id)
+	t.dropInvite(i)
 	return nil
+}
+
+func (t *tx) dropInvite(i users.Invite) {
+	folded := users.FoldEmail(i.TargetEmail)
+	rest := slices.DeleteFunc(slices.Clone(t.d.invitesTo[folded]), func(id uuid.UUID) bool { return id == i.ID })
+	if len(rest) > 0 {
+		set(t, t.d.invitesTo, folded, rest)
+	} else {
+		drop(t, t.d.invitesTo, folded)
+	}
+	drop(t, t.d.invites, i.ID)
 }
 
 func (t *tx) SaveScene(ctx context.Context, s users.Scene) error {

@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -35,79 +34,6 @@ func userBy[K comparable](ctx context.Context, r reader, index map[K]users.ID, k
 	return r.d.users[id], nil
 }
 
-func (r reader) Profiles(ctx context.Context, q users.Query) (users.Page, error) {
-	end, err := r.begin(ctx)
-	if err != nil {
-		return users.Page{}, err
-	}
-	defer end()
-	var p users.Page
-	skip := q.Offset
-	for _, id := range r.d.candidates(q) {
-		u := r.d.users[id]
-		if !matches(u, q) {
-			continue
-		}
-		p.Total++
-		if u.ID <= q.After || len(p.Profiles) == q.Limit {
-			continue
-		}
-		if skip > 0 {
-			skip--
-			continue
-		}
-		p.Profiles = append(p.Profiles, r.d.profile(u))
-	}
-	return p, nil
-}
-
-// candidates narrows the users to look at by an index, if the query allows.
-func (d *data) candidates(q users.Query) []users.ID {
-	var id users.ID
-	switch {
-	case q.ID != 0:
-		id = q.ID
-	case q.UUID != uuid.Nil:
-		id = d.byUUID[q.UUID]
-	case q.Email != "":
-		id = d.byEmail[users.FoldEmail(q.Email)]
-	default:
-		return d.ids
-	}
-	if _, ok := d.users[id]; !ok {
-		return nil
-	}
-	return []users.ID{id}
-}
-
-func matches(u users.User, q users.Query) bool {
-	return (q.ID == 0 || q.ID == u.ID) && (q.UUID == uuid.Nil || q.UUID == u.UUID) && (q.Email == "" || q.Email == u.Email) &&
-		(!q.Staff.Valid || q.Staff.Value == u.IsStaff) && (!q.Active || u.IsActive)
-}
-
-// profile is u with everything that is shown beside it.
-func (d *data) profile(u users.User) *users.Profile {
-	p := &users.Profile{
-		User: u, Memberships: slices.Clone(d.memberships[u.ID]), Scenes: slices.Clone(d.scenes[u.ID]),
-		HasIdentity: len(d.identities[u.ID]) > 0, HasAPIKey: len(d.keysOf[u.ID]) > 0, HasInvite: d.invited(u.Email),
-	}
-	for _, m := range p.Memberships {
-		p.Organizations = append(p.Organizations, d.organizations[m.OrganizationID].Clone())
-	}
-	if o, ok := d.organizations[u.CurrentOrganization]; ok {
-		if p.Organization(o.ID) == nil {
-			p.Organizations = append(p.Organizations, o.Clone())
-		}
-		p.MemberCount = d.active[o.ID]
-		p.Teams = d.teamList(o.ID)
-	}
-	if t, ok := d.teams[u.CurrentTeam]; ok && t.OrganizationID != u.CurrentOrganization {
-		p.Teams = append(p.Teams, t)
-		slices.SortFunc(p.Teams, func(a, b users.Team) int { return cmp.Compare(a.ID, b.ID) })
-	}
-	return p
-}
-
 func (t *tx) CreateUser(ctx context.Context, u users.User) (users.User, error) {
 	if err := ctx.Err(); err != nil {
 		return users.User{}, err
@@ -118,7 +44,7 @@ func (t *tx) CreateUser(ctx context.Context, u users.User) (users.User, error) {
 		return users.User{}, err
 	}
 	t.claim(u)
-	replace(t, &t.d.ids, append(t.d.ids, u.ID))
+	t.relist(u.ID, nil, flagsOf(u))
 	set(t, t.d.users, u.ID, u)
 	return u, nil
 }
@@ -133,6 +59,7 @@ func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
 	}
 	t.release(old)
 	t.claim(u)
+	t.relist(u.ID, flagsOf(old), flagsOf(u))
 	if old.IsActive != u.IsActive {
 		for _, m := range t.d.memberships[u.ID] {
 			t.count(m.OrganizationID, u.IsActive)
@@ -215,8 +142,7 @@ func (t *tx) DeleteUser(ctx context.Context, id users.ID) error {
 	drop(t, t.d.scenes, id)
 	t.release(u)
 	drop(t, t.d.users, id)
-	at, _ := slices.BinarySearch(t.d.ids, id)
-	replace(t, &t.d.ids, slices.Delete(slices.Clone(t.d.ids), at, at+1))
+	t.relist(id, flagsOf(u), nil)
 	return nil
 }
 

@@ -157,12 +157,21 @@ const (
 		and l.database = (select oid from pg_database where datname = current_database())`
 )
 
+// around joins the revisions of what is shown with a user, and the number of
+// members.
+const around = `concat(u.surroundings, ':', (select string_agg(cast(o.revision as text), ',' order by o.id) from {organizations} o where o.id in (
+		select u.current_organization union select m.organization_id from {memberships} m where m.user_id = u.id
+		union select t.organization_id from {teams} t where t.id = u.current_team)), ':',
+	(select sum(members) from {member_counts} where organization_id = u.current_organization))`
+
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
 		ForUpdate:   " for update",
 		LockKey:     "select pg_advisory_xact_lock(hashtextextended($1, 0))",
 		BeforeEvent: lockLastEvent,
 		EventBounds: []string{lastEvent, lockedEvent},
+		Stamp:       "concat(u.revision, '')",
+		Around:      around,
 		In:          func(column, placeholder string) string { return column + " = any(" + placeholder + ")" },
 		List:        func(values any) (any, error) { return values, nil },
 		Unique: func(err error) (email, ok bool) {

@@ -27,6 +27,9 @@ var versions = []string{
 		'ann@example.com', '', 1, '$argon2id$x', '01900000-0000-7000-8000-000000000001', 7, '{"plugin_disabled":false}', 0, null, 'toolbar',
 		'{"active":"DEFAULT"}', '', 'dark', '{"color" : "red"}', 1, 'above', null, 0, 0, 0, null, null, '', null);
 	insert into memberships values (5, '01900000-0000-7000-8000-000000000001', 8, 1714564800123456, 0);
+	insert into users values (6, 1, '01900000-0000-7000-8000-00000000000a', 'inactive', 1714564800123456, null, 0, 1, '', '', 'old@example.com',
+		'old@example.com', '', 1, '', null, null, '{}', 0, null, '', '{}', '', '', '', 1, 'above', null, 0, 0, 0, null, null, '', null);
+	insert into memberships values (6, '01900000-0000-7000-8000-000000000001', 1, 1714564800123456, 0);
 	insert into invites values ('01900000-0000-7000-8000-000000000004', '01900000-0000-7000-8000-000000000001', 'Bob@example.com', 'bob@example.com', 1714564800123456);
 	insert into identities values (5, 'github', '99', 'ann', 1714564800123456);
 	insert into scenes values (1, 5, 7, 'home', 3);
@@ -50,6 +53,8 @@ var versions = []string{
 	insert into link_states values (x'04', 5, 'app_install', '', '', null, 1714564800123456);
 	insert into install_requests values ('01900000-0000-7000-8000-000000000008', 5, 99, 'ann', 'pending', '', '', '', 1714564800123456, null);
 	insert into claims values ('lease', '01900000-0000-7000-8000-000000000009', 1714564800123456)`,
+
+	`update users set is_staff = not is_staff`, // the rows of user_blocks and member_counts are not for builds to write
 }
 
 // content is every row of every table of ours, without what migrations record.
@@ -204,11 +209,40 @@ func useUpgraded(ctx context.Context, tx users.Tx) error {
 	if u.ID != 5 || u.LastName != "日本" || u.HedgehogConfig != `{"color" : "red"}` {
 		return fmt.Errorf("user is %+v", u)
 	}
+	if err := checkNumbers(ctx, tx, 2, 1, 1); err != nil {
+		return err
+	}
 	if u, err = tx.SaveUser(ctx, u); err != nil {
 		return err
 	}
 	if u.Version != 4 {
 		return fmt.Errorf("version after SaveUser is %d, want 4", u.Version)
 	}
-	return tx.DeleteUser(ctx, u.ID)
+	if err := tx.DeleteUser(ctx, u.ID); err != nil {
+		return err
+	}
+	staff := 1
+	if u.IsStaff {
+		staff = 0
+	}
+	return checkNumbers(ctx, tx, 1, 0, staff)
+}
+
+// checkNumbers wants so many users, active ones, and staff, and one active member
+// of the organization of the first.
+func checkNumbers(ctx context.Context, tx users.Tx, all, active, staff int) error {
+	for want, q := range map[*int]users.Query{&all: {}, &active: {Active: true}, &staff: {Staff: users.Some(true)}} {
+		q.Limit = 1
+		p, err := tx.Profiles(ctx, q)
+		if err != nil {
+			return err
+		}
+		if p.Total != *want {
+			return fmt.Errorf("%d users match %+v, want %d", p.Total, q, *want)
+		}
+		if p.Total > 0 && p.Profiles[0].User.ID == 5 && p.Profiles[0].MemberCount != 1 {
+			return fmt.Errorf("%d active members, want 1", p.Profiles[0].MemberCount)
+		}
+	}
+	return nil
 }

@@ -49,6 +49,7 @@ func groups() []group {
 	return []group{
 		{"users", userTests()},
 		{"profiles", profileTests()},
+		{"counts", countTests()},
 		{"organizations", organizationTests()},
 		{"teams", teamTests()},
 		{"memberships", membershipTests()},

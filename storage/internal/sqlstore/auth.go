@@ -38,16 +38,31 @@ const (
 // withProfile reads one credential by hash into row, and the profile of its
 // user. row embeds a profileRow, which is returned by of.
 func (r reader) withProfile(ctx context.Context, what, table, columns string, h auth.Hash, row any, of *profileRow) (p *users.Profile, err error) {
-	query := "select " + columns + ", " + profileColumns + " from {" + table + "} c join {users} u on c.user_id = u.id where c.hash = $1" + r.lock
+	from := " from {" + table + "} c join {users} u on c.user_id = u.id where c.hash = $1" + r.lock
+	full := profileColumns
+	if r.kept != nil {
+		full += ", " + r.stamps()
+		if err := r.get(ctx, row, "select "+columns+", "+r.stampColumns()+from, h[:]); err != nil {
+			return nil, r.wrap(ctx, what, err)
+		}
+		if list, all := r.kept.find([]profileRow{*of}); all {
+			return list[0], nil
+		}
+	}
 	err = r.snapshot(ctx, func(r reader) error {
-		if err := r.get(ctx, row, query, h[:]); err != nil {
+		if err := r.get(ctx, row, "select "+columns+", "+full+from, h[:]); err != nil {
 			return r.wrap(ctx, what, err)
 		}
-		profiles, err := r.describe(ctx, gathered{users: []profileRow{*of}})
-		if err == nil {
-			p = profiles[0]
+		rows := []profileRow{*of}
+		profiles, err := r.describe(ctx, gathered{users: rows})
+		if err != nil {
+			return err
 		}
-		return err
+		if r.kept != nil {
+			r.kept.keep(rows, profiles)
+		}
+		p = profiles[0]
+		return nil
 	})
 	return p, err
 }

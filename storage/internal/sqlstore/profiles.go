@@ -3,8 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -29,6 +27,9 @@ type profileRow struct {
 	HasIdentity   bool `db:"has_identity"`
 	HasAPIKey     bool `db:"has_api_key"`
 	HasInvite     bool `db:"has_invite"`
+
+	Stamp  string `db:"stamp"`  // Dialect.Stamp
+	Around string `db:"around"` // Dialect.Around
 }
 
 // profileColumns are those of a profileRow.
@@ -55,12 +56,33 @@ func (r reader) snapshot(ctx context.Context, fn func(reader) error) error {
 
 // Profiles reads a page in a fixed number of statements.
 func (r reader) Profiles(ctx context.Context, q users.Query) (page users.Page, err error) {
+	if r.kept != nil && unique(q) {
+		total, rows, err := r.pageUsers(ctx, q, r.stampColumns())
+		if err != nil {
+			return users.Page{}, err
+		}
+		if list, all := r.kept.find(rows); all {
+			return users.Page{Total: total, Profiles: list}, nil
+		}
+		if list, err := r.renewed(ctx, rows); list != nil || err != nil {
+			return users.Page{Total: total, Profiles: list}, err
+		}
+	}
 	err = r.snapshot(ctx, func(r reader) error {
-		g := gathered{}
-		if page.Total, g.users, err = r.pageUsers(ctx, q); err != nil {
+		columns := profileColumns
+		if r.kept != nil {
+			columns = r.stampColumns()
+		}
+		total, rows, err := r.pageUsers(ctx, q, columns)
+		if err != nil {
 			return err
 		}
-		page.Profiles, err = r.describe(ctx, g)
+		page.Total = total
+		if r.kept != nil {
+			page.Profiles, err = r.complete(ctx, rows)
+		} else {
+			page.Profiles, err = r.describe(ctx, gathered{users: rows})
+		}
 		return err
 	})
 	if err != nil {
@@ -109,48 +131,6 @@ func (g gathered) profiles() ([]*users.Profile, error) {
 		list = append(list, p)
 	}
 	return list, nil
-}
-
-// pageUsers reads the users themselves, and how many there are in all.
-func (r reader) pageUsers(ctx context.Context, q users.Query) (total int, page []profileRow, err error) {
-	where, args := conditions(q)
-	totals, err := list(ctx, r, "count users", self[int], "select count(*) from {users} u"+where, args...)
-	if err != nil || len(totals) == 0 {
-		return 0, nil, err
-	}
-	n := len(args)
-	where = fmt.Sprintf("%sand u.id > $%d order by u.id limit $%d offset $%d", where, n+1, n+2, n+3)
-	page, err = list(ctx, r, "list users", self[profileRow], "select "+profileColumns+" from {users} u"+where, append(args, q.After, q.Limit, q.Offset)...)
-	return totals[0], page, err
-}
-
-func conditions(q users.Query) (string, []any) {
-	var b strings.Builder
-	var args []any
-	b.WriteString(" where 1 = 1 ")
-	add := func(condition string, values ...any) {
-		for _, v := range values {
-			args = append(args, v)
-			condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(args)), 1)
-		}
-		b.WriteString("and " + condition + " ")
-	}
-	if q.ID != 0 {
-		add("u.id = ?", q.ID)
-	}
-	if q.UUID != uuid.Nil {
-		add("u.uuid = ?", q.UUID)
-	}
-	if q.Email != "" {
-		add("u.email_folded = ? and u.email = ?", users.FoldEmail(q.Email), q.Email)
-	}
-	if q.Staff.Valid {
-		add("u.is_staff = ?", q.Staff.Value)
-	}
-	if q.Active {
-		add("u.is_active")
-	}
-	return b.String(), args
 }
 
 // describeUsers reads what users of a page have several of.
@@ -238,8 +218,8 @@ func (r reader) describeOrganizations(ctx context.Context, g *gathered) error {
 		N  int       `db:"n"`
 	}
 	counts, err := list(ctx, r, "count members", self[count],
-		`select m.organization_id, count(*) as n from {memberships} m join {users} u on u.id = m.user_id and u.is_active
-		where `+r.d.In("m.organization_id", "$1")+` group by m.organization_id`, currentIn)
+		"select organization_id, cast(sum(members) as bigint) as n from {member_counts} where "+r.d.In("organization_id", "$1")+" group by organization_id",
+		currentIn)
 	if err != nil {
 		return err
 	}

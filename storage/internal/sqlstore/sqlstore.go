@@ -44,6 +44,10 @@ type Dialect struct {
 	// List binds such a list.
 	In   func(column, placeholder string) string
 	List func(values any) (any, error)
+	// Stamp, unless empty, is a text that is another one after any change of a user
+	// u, and Around one that is another one after any change of what else its profile
+	// shows.
+	Stamp, Around string
 	// Unique reports a violated unique or primary key, and whether it is the one
 	// of the folded address.
 	Unique func(err error) (email, ok bool)
@@ -79,6 +83,9 @@ func New(read, write *sqlx.DB, names Names, d Dialect, close func() error) *Stor
 		writing = newHandle(write, d)
 	}
 	r := reader{q: reading, db: reading, d: &d, texts: &texts{names: names, mapper: read.Mapper}}
+	if d.Stamp != "" {
+		r.kept = &kept{profiles: map[users.ID]stamped{}}
+	}
 	return &Store{reader: r, run: r.transactions(writing), close: func() error {
 		return errors.Join(reading.closeStatements(), writing.closeStatements(), close())
 	}}
@@ -95,6 +102,7 @@ type reader struct {
 	texts *texts
 	lock  string // Dialect.ForUpdate inside a transaction that may write
 	share *share // inside a transaction that others have a part in
+	kept  *kept  // nil without Dialect.Stamp, and inside a transaction that may write
 }
 
 // tx is one transaction.

@@ -81,7 +81,7 @@ func (r reader) commit(t *sqlx.Tx) error {
 
 // inside is r in a transaction that may write.
 func (r reader) inside(t conn) *tx {
-	r.q, r.db, r.lock = t, nil, r.d.ForUpdate
+	r.q, r.db, r.lock, r.kept = t, nil, r.d.ForUpdate, nil
 	return &tx{reader: r}
 }
 
@@ -93,7 +93,7 @@ func (r reader) inside(t conn) *tx {
 func (s *Store) Tx(host *sql.Tx) storage.Storage {
 	t := &sqlx.Tx{Tx: host, Mapper: s.texts.mapper}
 	r := s.reader
-	r.q, r.db = t, nil
+	r.q, r.db, r.kept = t, nil, nil
 	return &Store{reader: r, run: r.savepoints(t), close: func() error { return nil }}
 }
 

@@ -1,0 +1,140 @@
+package sqlstore
+
+import (
+	"context"
+	"sync"
+
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// maxKept bounds the profiles that are kept; each has about 6 KiB.
+const maxKept = 8192
+
+// kept are profiles with their stamps, which are read anew each time and say
+// whether a profile is still true, whoever has changed something meanwhile. A
+// profile so costs one short statement, and a page of 100 a tenth of what
+// reading it takes.
+type kept struct {
+	mu       sync.Mutex
+	profiles map[users.ID]stamped
+}
+
+type stamped struct {
+	stamp, around string
+	profile       *users.Profile
+}
+
+// stampColumns are those of a profileRow that tell whether its profile is kept.
+func (r reader) stampColumns() string { return "u.id, " + r.stamps() }
+
+func (r reader) stamps() string { return r.d.Stamp + " as stamp, " + r.d.Around + " as around" }
+
+// find returns the profiles of all rows, if they are kept, or as many as are; the
+// others are nil.
+func (k *kept) find(rows []profileRow) (list []*users.Profile, all bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	list, all = make([]*users.Profile, len(rows)), true
+	for i, row := range rows {
+		if s, ok := k.profiles[users.ID(row.ID)]; ok && s.stamp == row.Stamp && s.around == row.Around {
+			list[i] = s.profile
+		} else {
+			all = false
+		}
+	}
+	return list, all
+}
+
+// keep keeps the profiles of rows.
+func (k *kept) keep(rows []profileRow, profiles []*users.Profile) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i, row := range rows {
+		for id := range k.profiles {
+			if len(k.profiles) < maxKept {
+				break
+			}
+			delete(k.profiles, id)
+		}
+		k.profiles[users.ID(row.ID)] = stamped{row.Stamp, row.Around, profiles[i]}
+	}
+}
+
+// renewed returns the profile of one user whose record alone has changed since
+// its profile was kept, or nil. It takes one statement more, not a snapshot.
+func (r reader) renewed(ctx context.Context, rows []profileRow) ([]*users.Profile, error) {
+	if len(rows) != 1 || r.kept.around(rows[0]) == nil {
+		return nil, nil
+	}
+	full, err := list(ctx, r, "read user", self[profileRow], "select "+r.stamps()+", "+profileColumns+" from {users} u where u.id = $1", rows[0].ID)
+	if err != nil || len(full) == 0 {
+		return nil, err
+	}
+	u, err := full[0].user()
+	if err != nil {
+		return nil, err
+	}
+	before := r.kept.around(full[0])
+	if before == nil || !samePlace(before.User, u) {
+		return nil, nil
+	}
+	profiles := []*users.Profile{before.WithUser(u)}
+	r.kept.keep(full, profiles)
+	return profiles, nil
+}
+
+// samePlace reports whether two states of a user are found by the same queries,
+// and show the same beside them.
+func samePlace(a, b users.User) bool {
+	return a.CurrentOrganization == b.CurrentOrganization && a.CurrentTeam == b.CurrentTeam && a.Email == b.Email && a.UUID == b.UUID &&
+		a.IsActive == b.IsActive && a.IsStaff == b.IsStaff
+}
+
+// around returns a kept profile of which everything but the user's record is
+// true, or nil.
+func (k *kept) around(row profileRow) *users.Profile {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s, ok := k.profiles[users.ID(row.ID)]; ok && s.around == row.Around {
+		return s.profile
+	}
+	return nil
+}
+
+// complete returns the profiles of rows that have nothing but the stampColumns,
+// after reading those that are not kept. It is for a snapshot: what a
+// transaction that writes sees may never be true.
+func (r reader) complete(ctx context.Context, rows []profileRow) ([]*users.Profile, error) {
+	found, all := r.kept.find(rows)
+	if all {
+		return found, nil
+	}
+	var missing []int64
+	for i, row := range rows {
+		if found[i] == nil {
+			missing = append(missing, row.ID)
+		}
+	}
+	in, err := r.d.List(missing)
+	if err != nil {
+		return nil, err
+	}
+	full, err := list(ctx, r, "list users", self[profileRow], "select "+r.stamps()+", "+profileColumns+
+		" from {users} u where "+r.d.In("u.id", "$1")+" order by u.id", in)
+	if err != nil {
+		return nil, err
+	}
+	profiles, err := r.describe(ctx, gathered{users: full})
+	if err != nil {
+		return nil, err
+	}
+	r.kept.keep(full, profiles)
+	next := 0
+	for i := range found {
+		if found[i] == nil {
+			found[i] = profiles[next]
+			next++
+		}
+	}
+	return found, nil
+}
