@@ -60,7 +60,7 @@ var versions = []string{
 
 	`update users set is_staff = not is_staff`, // the rows of user_blocks and member_counts are not for builds to write
 
-	`update organizations set slug = 'acme'`, // revisions are not for builds to write
+	`update users set is_staff = is_staff`, // revisions are not for builds to write
 }
 
 // content is every row of every table, by the name of the table.

@@ -104,7 +104,7 @@ func TestAdditive(t *testing.T) {
 }
 
 // firstAdditive is the first migration of which an earlier build was released.
-const firstAdditive = 5
+const firstAdditive = 7
 
 // TestMigrationsAreAdditive but those that begin a generation, and are the same
 // steps in both databases.
