@@ -72,23 +72,23 @@ func ownKey(ctx context.Context, r Reader, user users.ID, id string) (APIKey, er
 	return k, err
 }
 
-// CreateAPIKey makes a key for the actor and returns it with its value, which
-// cannot be read again. It returns an Invalid error for a member, or
-// ErrTooManyKeys.
-func (s *Service) CreateAPIKey(ctx context.Context, actor users.Actor, p KeyPatch) (APIKey, users.Secret, error) {
-	k, value, err := s.newKey(actor.ID)
+// CreateAPIKey makes a key for the caller and returns it with its value, which
+// cannot be read again. It returns an Invalid error for a member, ErrTooManyKeys,
+// or ErrNotAuthenticated if account or session ended while the request ran.
+func (s *Service) CreateAPIKey(ctx context.Context, p Principal, patch KeyPatch) (APIKey, users.Secret, error) {
+	k, value, err := s.newKey(p.Actor.ID)
 	if err != nil {
 		return APIKey{}, "", err
 	}
 	err = s.store.UpdateAuth(ctx, func(tx Tx) error {
 		// The user's row is the lock behind which keys are counted.
-		if _, err := tx.User(ctx, actor.ID); err != nil {
+		if _, err := liveUser(ctx, tx, p); err != nil {
 			return err
 		}
-		if err := s.applyKey(ctx, tx, &k, p, true); err != nil {
+		if err := s.applyKey(ctx, tx, &k, patch, true); err != nil {
 			return err
 		}
-		keys, err := tx.APIKeys(ctx, actor.ID)
+		keys, err := tx.APIKeys(ctx, p.Actor.ID)
 		if err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func (s *Service) CreateAPIKey(ctx context.Context, actor users.Actor, p KeyPatc
 		if err := tx.SaveAPIKey(ctx, k); err != nil {
 			return err
 		}
-		return tx.AddEvent(ctx, s.users.Event(actor, actor.ID, "API key created"))
+		return tx.AddEvent(ctx, s.users.Event(p.Actor, p.Actor.ID, "API key created"))
 	})
 	if err != nil {
 		return APIKey{}, "", fmt.Errorf("create API key: %w", err)
@@ -171,11 +171,11 @@ func (s *Service) SaveAPIKey(ctx context.Context, k APIKey, value users.Secret) 
 // for SaveAPIKey.
 func (s *Service) NewAPIKeyValue() (users.Secret, error) { return s.newKeyValue() }
 
-// UpdateAPIKey changes what p names. It returns users.ErrNotFound or an Invalid
-// error for a member.
-func (s *Service) UpdateAPIKey(ctx context.Context, actor users.Actor, id string, p KeyPatch) (APIKey, error) {
-	k, err := s.editKey(ctx, actor, id, "API key updated", func(tx Tx, k *APIKey) error {
-		return s.applyKey(ctx, tx, k, p, false)
+// UpdateAPIKey changes what patch names. It returns users.ErrNotFound, an Invalid
+// error for a member, or ErrNotAuthenticated under the terms of CreateAPIKey.
+func (s *Service) UpdateAPIKey(ctx context.Context, p Principal, id string, patch KeyPatch) (APIKey, error) {
+	k, err := s.editKey(ctx, p, id, "API key updated", func(tx Tx, k *APIKey) error {
+		return s.applyKey(ctx, tx, k, patch, false)
 	})
 	if err != nil {
 		return APIKey{}, fmt.Errorf("update API key: %w", err)
@@ -184,13 +184,14 @@ func (s *Service) UpdateAPIKey(ctx context.Context, actor users.Actor, id string
 }
 
 // RollAPIKey replaces the value of a key, which it returns. The old value is
-// worth nothing from then on. It returns users.ErrNotFound.
-func (s *Service) RollAPIKey(ctx context.Context, actor users.Actor, id string) (APIKey, users.Secret, error) {
+// worth nothing from then on. It returns users.ErrNotFound, or ErrNotAuthenticated
+// under the terms of CreateAPIKey.
+func (s *Service) RollAPIKey(ctx context.Context, p Principal, id string) (APIKey, users.Secret, error) {
 	value, err := s.newKeyValue()
 	if err != nil {
 		return APIKey{}, "", fmt.Errorf("roll API key: %w", err)
 	}
-	k, err := s.editKey(ctx, actor, id, "API key rolled", func(_ Tx, k *APIKey) error {
+	k, err := s.editKey(ctx, p, id, "API key rolled", func(_ Tx, k *APIKey) error {
 		k.Hash, k.Mask, k.LastRolledAt = hashOf(value), mask(value), s.now()
 		return nil
 	})
@@ -200,12 +201,15 @@ func (s *Service) RollAPIKey(ctx context.Context, actor users.Actor, id string) 
 	return k, value, nil
 }
 
-// editKey changes a key of the actor by fn and returns it.
-func (s *Service) editKey(ctx context.Context, actor users.Actor, id, action string, fn func(Tx, *APIKey) error) (APIKey, error) {
+// editKey changes a key of the caller by fn and returns it.
+func (s *Service) editKey(ctx context.Context, p Principal, id, action string, fn func(Tx, *APIKey) error) (APIKey, error) {
 	used := s.keyUse.unstored()
 	var k APIKey
 	err := s.store.UpdateAuth(ctx, func(tx Tx) (err error) {
-		if k, err = ownKey(ctx, tx, actor.ID, id); err != nil {
+		if _, err := liveUser(ctx, tx, p); err != nil {
+			return err
+		}
+		if k, err = ownKey(ctx, tx, p.Actor.ID, id); err != nil {
 			return err
 		}
 		if err := fn(tx, &k); err != nil {
@@ -214,22 +218,26 @@ func (s *Service) editKey(ctx context.Context, actor users.Actor, id, action str
 		if err := tx.SaveAPIKey(ctx, k); err != nil {
 			return err
 		}
-		return tx.AddEvent(ctx, s.users.Event(actor, actor.ID, action))
+		return tx.AddEvent(ctx, s.users.Event(p.Actor, p.Actor.ID, action))
 	})
 	return withUse(k, used), err
 }
 
-// DeleteAPIKey revokes a key. It returns users.ErrNotFound.
-func (s *Service) DeleteAPIKey(ctx context.Context, actor users.Actor, id string) error {
+// DeleteAPIKey revokes a key. It returns users.ErrNotFound, or ErrNotAuthenticated
+// under the terms of CreateAPIKey.
+func (s *Service) DeleteAPIKey(ctx context.Context, p Principal, id string) error {
 	err := s.store.UpdateAuth(ctx, func(tx Tx) error {
-		k, err := ownKey(ctx, tx, actor.ID, id)
+		if _, err := liveUser(ctx, tx, p); err != nil {
+			return err
+		}
+		k, err := ownKey(ctx, tx, p.Actor.ID, id)
 		if err != nil {
 			return err
 		}
 		if err := tx.DeleteAPIKey(ctx, k.ID); err != nil {
 			return err
 		}
-		return tx.AddEvent(ctx, s.users.Event(actor, actor.ID, "API key deleted"))
+		return tx.AddEvent(ctx, s.users.Event(p.Actor, p.Actor.ID, "API key deleted"))
 	})
 	if err != nil {
 		return fmt.Errorf("delete API key: %w", err)

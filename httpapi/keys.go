@@ -27,7 +27,7 @@ func (a *API) createKey(c *call) (answer, error) {
 	if err := c.body.object(); err != nil {
 		return answer{}, err
 	}
-	k, value, err := a.auth.CreateAPIKey(c.Context(), c.actor(), keyPatch(c.body))
+	k, value, err := a.auth.CreateAPIKey(c.Context(), c.principal, keyPatch(c.body))
 	if err != nil {
 		return answer{}, err
 	}
@@ -56,7 +56,7 @@ func (a *API) patchKey(c *call) (answer, error) {
 	if err := c.body.object(); err != nil {
 		return answer{}, err
 	}
-	k, err := a.auth.UpdateAPIKey(c.Context(), c.actor(), c.PathValue("key"), keyPatch(c.body))
+	k, err := a.auth.UpdateAPIKey(c.Context(), c.principal, c.PathValue("key"), keyPatch(c.body))
 	if err != nil {
 		return answer{}, err
 	}
@@ -64,14 +64,14 @@ func (a *API) patchKey(c *call) (answer, error) {
 }
 
 func (a *API) deleteKey(c *call) (answer, error) {
-	if err := a.auth.DeleteAPIKey(c.Context(), c.actor(), c.PathValue("key")); err != nil {
+	if err := a.auth.DeleteAPIKey(c.Context(), c.principal, c.PathValue("key")); err != nil {
 		return answer{}, err
 	}
 	return answer{status: http.StatusNoContent}, nil
 }
 
 func (a *API) rollKey(c *call) (answer, error) {
-	k, value, err := a.auth.RollAPIKey(c.Context(), c.actor(), c.PathValue("key"))
+	k, value, err := a.auth.RollAPIKey(c.Context(), c.principal, c.PathValue("key"))
 	if err != nil {
 		return answer{}, err
 	}
