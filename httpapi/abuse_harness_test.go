@@ -2,6 +2,8 @@ package httpapi_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"flag"
 	"io"
 	"net/http"
@@ -250,4 +252,10 @@ func TestSpellings(t *testing.T) {
 			t.Errorf("%s has the %d spellings %q, want %d", path, len(got), got, want)
 		}
 	}
+}
+
+// hashText is the SHA-256 of a text in hexadecimal, as a store might show it.
+func hashText(text string) string {
+	h := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(h[:])
 }

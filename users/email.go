@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
 )
 
 // domains checks and canonicalizes domain names. idna.Lookup would let empty
@@ -39,7 +40,7 @@ func ValidEmail(email string) bool {
 		return false
 	}
 	ascii, err := domains.ToASCII(domain)
-	if err != nil {
+	if err != nil || !plainDomain(domain, ascii) {
 		return false
 	}
 	if lowerASCII(ascii) == "localhost" {
@@ -48,6 +49,15 @@ func ValidEmail(email string) bool {
 	dot := strings.LastIndexByte(ascii, '.')
 	// A last label of digits is an IPv4 address or a mistake (RFC 3696 §2).
 	return dot > 0 && dot < len(ascii)-1 && strings.Trim(ascii[dot+1:], "0123456789") != ""
+}
+
+// plainDomain reports whether a domain and its ASCII form differ in case and
+// encoding only. The mapping of IDNA also drops invisible characters and replaces
+// full-width and other variants of letters and dots.
+func plainDomain(domain, ascii string) bool {
+	lower := strings.ToLower(norm.NFC.String(domain))
+	text, err := domains.ToUnicode(ascii)
+	return lower == strings.ToLower(ascii) || err == nil && lower == text
 }
 
 func dotAtom(s string) bool {

@@ -11,14 +11,15 @@ import (
 )
 
 func TestValidEmail(t *testing.T) {
-	for _, ok := range []string{"a@b.co", "first.last+tag@example.com", "a@bücher.example", "root@localhost", strings.Repeat("a", 64) + "@b.co"} {
+	for _, ok := range []string{"a@b.co", "first.last+tag@example.com", "a@bücher.example", "A@BÜCHER.Example", "a@xn--bcher-kva.example", "a@bu\u0308cher.example", "a@straße.example", "a@例え.テスト", "root@localhost", strings.Repeat("a", 64) + "@b.co"} {
 		if !users.ValidEmail(ok) {
 			t.Errorf("ValidEmail(%q) = false", ok)
 		}
 	}
 	for _, bad := range []string{"", "a", "a@", "@b.co", "a@b", "a@b@c.de", "Bob <a@b.co>", "a@b.co (x)", `"a b"@c.de`, "a@[127.0.0.1]",
 		"a@127.0.0.1", "a@b.co,d@e.fr", "a b@c.de", "a@b..co", "a@.co", ".a@b.co", "a.@b.co", "a..b@c.de", "a@-b.co", "a\r\n@b.co",
-		"a\x00@b.co", "ü@b.co", "a@b.co\u202e", strings.Repeat("a", 65) + "@b.co"} {
+		"a\x00@b.co", "ü@b.co", "a@b.co\u202e", "a@exa\u200bmple.com", "a@exa\u00admple.com", "a@example\ufe0f.com", "a@ｅxample.com", "a@example。com", "a@ⅷ.example",
+		"a@\u2060localhost", strings.Repeat("a", 65) + "@b.co"} {
 		if users.ValidEmail(bad) {
 			t.Errorf("ValidEmail(%q) = true", bad)
 		}
