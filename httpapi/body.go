@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -18,6 +17,7 @@ import (
 const (
 	maxDepth   = 64    // design limit of nesting
 	maxMembers = 2_000 // of all objects of one body together
+	maxItems   = 2_000 // of a list that a domain reads
 )
 
 // body is a request body that was parsed once: everything that looks at it
@@ -223,15 +223,20 @@ func compact(v jsontext.Value) (users.JSON, bool) {
 	return users.JSON(v), err == nil
 }
 
-// list reads an array whose elements fn accepts.
+// list reads an array whose elements fn accepts, of at most maxItems: more would
+// cost much before a domain refuses them.
 func list[T any](b body, name string, fn func(jsontext.Value) (T, bool)) users.Field[[]T] {
 	f := field(b, name, func(v jsontext.Value) ([]T, bool) {
-		var raws []jsontext.Value
-		if v.Kind() != '[' || json.Unmarshal(v, &raws) != nil {
+		d := jsontext.NewDecoder(bytes.NewBuffer(v))
+		if tok, err := d.ReadToken(); err != nil || tok.Kind() != '[' {
 			return nil, false
 		}
-		values := make([]T, 0, len(raws))
-		for _, raw := range raws {
+		values := []T{}
+		for d.PeekKind() != ']' {
+			raw, err := d.ReadValue()
+			if err != nil || len(values) == maxItems {
+				return nil, false
+			}
 			value, ok := fn(raw)
 			if !ok {
 				return nil, false
