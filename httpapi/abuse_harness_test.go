@@ -54,6 +54,10 @@ var aliases = [][2]string{{"/two_factor_start_setup", "/start_2fa_setup"}, {"/tw
 // of @me, and where it is allowed the number, the other name of a route, and a
 // slash at the end.
 func spellings(path string, u users.User) []string {
+	base, query, asked := strings.Cut(path, "?")
+	if path = strings.TrimSuffix(base, "/"); asked {
+		path += "?" + query
+	}
 	paths := []string{path}
 	also := func(old string, others ...string) {
 		for _, p := range slices.Clone(paths) {
@@ -74,9 +78,7 @@ func spellings(path string, u users.User) []string {
 		}
 	}
 	for _, p := range slices.Clone(paths) {
-		if !strings.HasSuffix(p, "/") {
-			paths = append(paths, withSlash(p, "/"))
-		}
+		paths = append(paths, withSlash(p, "/"))
 	}
 	return paths
 }
@@ -237,10 +239,10 @@ func (r reply) throttledFor() time.Duration {
 func TestSpellings(t *testing.T) {
 	u := users.User{ID: 7, UUID: uuid.MustParse(unknownID)}
 	for path, want := range map[string]string{
-		"/api/users":     "/api/users /api/users/",
-		"/api/logout":    "/api/logout /logout /api/logout/ /logout/",
-		"/x/@me?a=b":     strings.ReplaceAll("/x/@me?a=b /x/%40me?a=b /x/ID?a=b /x/UP?a=b /x/@me/?a=b /x/%40me/?a=b /x/ID/?a=b /x/UP/?a=b", "ID", unknownID),
-		"/@me/validate/": "/@me/validate/ /%40me/validate/ /" + unknownID + "/validate/ /UP/validate/",
+		"/api/users":   "/api/users /api/users/",
+		"/api/logout":  "/api/logout /logout /api/logout/ /logout/",
+		"/x/@me?a=b":   strings.ReplaceAll("/x/@me?a=b /x/%40me?a=b /x/ID?a=b /x/UP?a=b /x/@me/?a=b /x/%40me/?a=b /x/ID/?a=b /x/UP/?a=b", "ID", unknownID),
+		"/api/logout/": "/api/logout /logout /api/logout/ /logout/",
 	} {
 		want = strings.ReplaceAll(want, "UP", strings.ToUpper(unknownID))
 		if got := strings.Join(spellings(path, u), " "); got != want {
