@@ -137,29 +137,39 @@ func (e *env) unchanged(u users.User, fn func()) {
 type writes struct {
 	storage.Storage
 	count atomic.Int64
+	// inside runs, if set, at the end of a transaction, before it is committed.
+	inside func()
+}
+
+// within adds what happens inside a transaction.
+func within[T any](w *writes, fn func(T) error) func(T) error {
+	w.count.Add(1)
+	return func(tx T) error {
+		err := fn(tx)
+		if w.inside != nil {
+			w.inside()
+		}
+		return err
+	}
 }
 
 func (w *writes) UpdateUsers(ctx context.Context, fn func(users.Tx) error) error {
-	w.count.Add(1)
-	return w.Storage.UpdateUsers(ctx, fn)
+	return w.Storage.UpdateUsers(ctx, within(w, fn))
 }
 
 func (w *writes) UpdateAuth(ctx context.Context, fn func(auth.Tx) error) error {
-	w.count.Add(1)
-	return w.Storage.UpdateAuth(ctx, fn)
+	return w.Storage.UpdateAuth(ctx, within(w, fn))
 }
 
 func (w *writes) UpdateAutonomy(ctx context.Context, fn func(autonomy.Tx) error) error {
-	w.count.Add(1)
-	return w.Storage.UpdateAutonomy(ctx, fn)
+	return w.Storage.UpdateAutonomy(ctx, within(w, fn))
 }
 
 func (w *writes) UpdateIntegrations(ctx context.Context, fn func(integrations.Tx) error) error {
-	w.count.Add(1)
-	return w.Storage.UpdateIntegrations(ctx, fn)
+	return w.Storage.UpdateIntegrations(ctx, within(w, fn))
 }
 
-// connection is one that stays open between requests.
+// openConnection is one that stays open between requests.
 type openConnection struct {
 	e      *env
 	server *httptest.Server
@@ -260,4 +270,11 @@ func TestSpellings(t *testing.T) {
 func hashText(text string) string {
 	h := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(h[:])
+}
+
+// panicking is what the host knows of dashboards, with a mistake in it.
+type panicking struct{ text string }
+
+func (p panicking) Dashboard(context.Context, int64) (users.Dashboard, error) {
+	panic("no dashboard for " + p.text)
 }
