@@ -130,7 +130,7 @@ func TestAbuseCommands(t *testing.T) {
 		}
 	}
 	for name, sized := range functions {
-		if sized && !patterns["-whole"].MatchString(name) {
+		if sized && strings.HasPrefix(name, "httpapi/TestR") && !patterns["-whole"].MatchString(name) {
 			t.Errorf("no command runs the whole of %s", name)
 		}
 	}
