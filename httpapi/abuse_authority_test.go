@@ -14,28 +14,26 @@ import (
 // TestR12StaffWithdrawn: whoever stops being staff is nobody special from the next
 // request on, by every credential, process and connection.
 func TestR12StaffWithdrawn(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
+	each(t, withMail, func(t *testing.T, e *env) {
 		alice, boss, chief := e.user("alice"), e.user("boss", staff), e.user("chief", staff)
 		open := e.connect()
-		credentials := []option{e.session(boss, 0), e.key(boss, "*"), e.token(boss, "user:read user:write")}
+		held := []option{e.session(boss, 0), e.key(boss, "*"), e.token(boss, "user:read user:write")}
 		hers, his := "/api/users/"+alice.UUID.String(), "/api/users/"+boss.UUID.String()
-		for _, credential := range credentials {
+		for _, credential := range held {
 			open.do("GET", "/api/users", "", credential).ok(200).has("count", "3")
 			e.everywhere(func(r reply) { t.Helper(); r.ok(200).has("count", "3") }, "GET", "/api/users/", "", credential)
 			open.do("GET", hers, "", credential).ok(200)
 		}
-		w := &witness{e: e.beside(e.store, withMail)}
-		w.e.box = &mailbox{}
 		events, err := e.api.Users().Events(t.Context(), 0, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.cursor = events[len(events)-1].ID
+		w := &witness{e: e, cursor: events[len(events)-1].ID}
 		chiefs := e.session(chief, 0)
 		w.saw("a session", fmt.Sprintf("0 host %d session started", chief.ID))
 		e.do("PATCH", his, `{"is_staff":false}`, chiefs).ok(200)
 		w.saw("the withdrawal", fmt.Sprintf("%d session %d user updated [is_staff]", chief.ID, boss.ID))
-		for _, credential := range credentials {
+		for _, credential := range held {
 			open.do("GET", "/api/users", "", credential).ok(200).has("count", "1")
 			e.everywhere(func(r reply) { t.Helper(); r.ok(200).has("count", "1") }, "GET", "/api/users/", "", credential)
 			for _, path := range []string{hers, hers + "/", hers + "/hedgehog_config", hers + "/github_login/", autonomyOf(alice.ID), "/api/users/" + unknownID} {
@@ -46,7 +44,7 @@ func TestR12StaffWithdrawn(t *testing.T) {
 				e.do("PATCH", path, `{"is_staff":true}`, credential).denied()
 			}
 		}
-		e.do("DELETE", hers, "", credentials[0]).denied()
+		e.do("DELETE", hers, "", held[0]).denied()
 	})
 }
 

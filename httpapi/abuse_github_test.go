@@ -73,7 +73,6 @@ func TestR51Redirects(t *testing.T) {
 		"///evil.example", "/./\\evil.example", "evil.example", "slack", "posthog_mobile", "/" + strings.Repeat("x", 10<<10), "/x\r\nLocation: https://evil.example"}
 	withGitHub(t, acme, nil, func(t *testing.T, e *env) {
 		alice := e.user("alice")
-		who := e.session(alice, 0)
 		stays := func(r reply) {
 			t.Helper()
 			u, err := url.Parse(r.header.Get("Location"))
@@ -84,7 +83,7 @@ func TestR51Redirects(t *testing.T) {
 		}
 		for _, target := range targets {
 			e.advance(time.Minute)
-			who = e.session(alice, 0)
+			who := e.session(alice, 0)
 			query := url.Values{"next": {target}, "connect_from": {target}, "redirect_uri": {target}, "error": {target}, "error_description": {target}, "setup_action": {target}}.Encode()
 			for _, path := range spellings("/api/logout", alice) {
 				r := e.do("POST", path+"?"+query, "", e.session(alice, 0)).ok(302)

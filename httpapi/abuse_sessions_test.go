@@ -156,12 +156,12 @@ func TestR24CrossSite(t *testing.T) {
 func TestR25OtherDoors(t *testing.T) {
 	withGitHub(t, acme, withMail, func(t *testing.T, e *env) {
 		weak := keyOnly(t)
-		alice, cookie := e.withDevice("alice", weak)
+		alice, _ := e.withDevice("alice", weak)
 		secret, _ := e.enrol(alice)
 		bob := e.user("bob")
 		bobs, _ := e.enrol(bob)
 		his := e.do("POST", "/api/login/token", token(e.code(bobs)), e.pending("bob")).ok(200).cookie("remember-cookie_")
-		cookie = e.session(alice, 0)
+		cookie := e.session(alice, 0)
 		back := e.visit(e.startLink(cookie, ""))
 		e.do("POST", "/api/logout", "", cookie).ok(302)
 		verification, err := e.api.Auth().NewVerificationToken(t.Context(), alice.ID)
