@@ -1,0 +1,168 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// The names of a user, with the ETag.
+type (
+	fieldsIn struct {
+		read        bool
+		first, last string // "" leaves it alone
+		match       string // If-Match
+	}
+	fieldsOut struct {
+		refused     bool // the ETag does not match
+		first, last string
+		tag         string
+	}
+)
+
+// fieldsState is what a user is. tag is "" until somebody was told.
+type fieldsState struct{ first, last, tag string }
+
+// fieldsSubject has names changed, each by itself and both at once, whatever they
+// are or only if they are as they were last seen.
+func fieldsSubject(e *env, name string) subject {
+	alice := e.user(name)
+	key := e.key(alice, "user:read", "user:write")
+	tags := make([]string, mostCallers) // that callers saw last
+	act := func(c *caller) {
+		if c.rand.IntN(3) == 0 {
+			path := []string{own, "/api/users/" + alice.UUID.String()}[c.rand.IntN(2)]
+			if out, ok := c.ask(fieldsIn{read: true}, readFields, "GET", path, "", key).(fieldsOut); ok {
+				tags[c.number] = out.tag
+			}
+			return
+		}
+		c.mu.Lock()
+		value := fmt.Sprintf("v%d", c.requests)
+		c.mu.Unlock()
+		in := fieldsIn{match: []string{"", tags[c.number]}[c.rand.IntN(2)]}
+		value = fmt.Sprintf("%s-%d", value, c.number)
+		body := ""
+		switch c.rand.IntN(3) {
+		case 0:
+			in.first, body = value, fmt.Sprintf(`{"first_name":%q}`, value)
+		case 1:
+			in.last, body = value, fmt.Sprintf(`{"last_name":%q}`, value)
+		case 2:
+			in.first, in.last, body = value, value, fmt.Sprintf(`{"first_name":%q,"last_name":%[1]q}`, value)
+		}
+		options := []option{key}
+		if in.match != "" {
+			options = append(options, header("If-Match", in.match))
+		}
+		if out, ok := c.ask(in, readFields, "PATCH", own, body, options...).(fieldsOut); ok && !out.refused {
+			tags[c.number] = out.tag
+		}
+	}
+	first := fieldsState{first: alice.FirstName, last: alice.LastName}
+	return subject{act, func() porcupine.Model { return modelOf(first, fieldsStep) }}
+}
+
+func readFields(a answered) any {
+	switch a.status {
+	case http.StatusOK:
+		first, err := strconv.Unquote(a.text("first_name"))
+		last, errLast := strconv.Unquote(a.text("last_name"))
+		if tag := a.header.Get("ETag"); err == nil && errLast == nil && tag != "" {
+			return fieldsOut{first: first, last: last, tag: tag}
+		}
+	case http.StatusPreconditionFailed:
+		return fieldsOut{refused: true}
+	}
+	return nil
+}
+
+func fieldsStep(s fieldsState, in fieldsIn, out *fieldsOut) (fieldsState, bool) {
+	matches := in.match == "" || in.match == s.tag
+	switch {
+	case in.read:
+		told := fieldsState{out.first, out.last, out.tag}
+		return told, told.first == s.first && told.last == s.last && (s.tag == "" || s.tag == told.tag)
+	case !matches:
+		return s, out == nil || out.refused
+	}
+	next := fieldsState{first: s.first, last: s.last}
+	if in.first != "" {
+		next.first = in.first
+	}
+	if in.last != "" {
+		next.last = in.last
+	}
+	if out == nil {
+		return next, true
+	}
+	next.tag = out.tag
+	return next, !out.refused && out.first == next.first && out.last == next.last && out.tag != s.tag
+}
+
+// A user's autonomy configuration.
+type (
+	autonomyIn struct {
+		verb     string
+		priority string
+	}
+	// autonomyOut is "there is none" in its zero value.
+	autonomyOut struct{ id, priority, updated string }
+)
+
+// unseen stands for what the store has chosen and nobody was told.
+const unseen = "?"
+
+func autonomySubject(e *env, name string) subject {
+	key := e.key(e.user(name), "user:write")
+	act := func(c *caller) {
+		switch c.rand.IntN(6) {
+		case 0:
+			c.ask(autonomyIn{verb: "delete"}, readAutonomy, "DELETE", myAutonomy, "", key)
+		case 1, 2:
+			e.advance(time.Microsecond) // which tells one change from the next
+			priority := fmt.Sprintf(`"P%d"`, c.rand.IntN(5))
+			c.ask(autonomyIn{"save", priority}, readAutonomy, "POST", myAutonomy, `{"autostart_priority":`+priority+`}`, key)
+		default:
+			c.ask(autonomyIn{verb: "read"}, readAutonomy, "GET", myAutonomy, "", key)
+		}
+	}
+	return subject{act, func() porcupine.Model { return modelOf(autonomyOut{}, autonomyStep) }}
+}
+
+func readAutonomy(a answered) any {
+	switch a.status {
+	case http.StatusOK:
+		if a.text("id") != "" {
+			return autonomyOut{a.text("id"), a.text("autostart_priority"), a.text("updated_at")}
+		}
+	case http.StatusNoContent:
+		return autonomyOut{id: "deleted"}
+	case http.StatusNotFound:
+		return autonomyOut{}
+	}
+	return nil
+}
+
+func autonomyStep(s autonomyOut, in autonomyIn, out *autonomyOut) (autonomyOut, bool) {
+	switch in.verb {
+	case "read":
+		if (s.id == unseen || s.id == out.id) && (s.updated == unseen || s.updated == out.updated) && s.priority == out.priority {
+			return *out, true
+		}
+		return s, false
+	case "delete":
+		return autonomyOut{}, out == nil || (out.id == "deleted") == (s.id != "")
+	}
+	if out == nil {
+		if s.id == "" {
+			s.id = unseen
+		}
+		return autonomyOut{s.id, in.priority, unseen}, true
+	}
+	sameID := s.id == "" || s.id == unseen || s.id == out.id
+	return *out, sameID && out.priority == in.priority
+}
