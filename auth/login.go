@@ -262,6 +262,10 @@ func (s *Service) StartSession(ctx context.Context, user users.ID, o StartOption
 	session.CreatedAt = session.CreatedAt.Add(-o.Age)
 	session.ExpiresAt = session.ExpiresAt.Add(-o.Age)
 	err = s.store.UpdateAuth(ctx, func(tx Tx) error {
+		// The user's row is the lock behind which sessions are counted.
+		if _, err := tx.User(ctx, user); err != nil {
+			return err
+		}
 		if err := s.addSession(ctx, tx, session); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ func newAccount(u users.User, password string) operation {
 		created, err := e.api.Auth().CreateUser(ctx, u, password)
 		return []any{created.ID, created.UUID, created.Email, created}, err
 	})
-	return op.learning(func(w *world, o outcome) { w.learnResult(o, "number", "uuid", "email") })
+	return op.learning(func(w *world, o reaction) { w.learnResult(o, "number", "uuid", "email") })
 }
 
 func accountActs() map[string]func(draw) operation {
@@ -69,7 +69,7 @@ func accountActs() map[string]func(draw) operation {
 }
 
 // learnResult knows the first elements of a list as these kinds.
-func (w *world) learnResult(o outcome, kinds ...string) {
+func (w *world) learnResult(o reaction, kinds ...string) {
 	var list []any
 	if o.decode(&list) {
 		for i, kind := range kinds {
@@ -83,7 +83,7 @@ func saveOrganization(o users.Organization) operation {
 		saved, err := e.api.Users().SaveOrganization(ctx, o)
 		return []any{saved.ID, saved}, err
 	})
-	return op.learning(func(w *world, o outcome) { w.learnResult(o, "organization") })
+	return op.learning(func(w *world, o reaction) { w.learnResult(o, "organization") })
 }
 
 func saveTeam(t users.Team) operation {
@@ -95,7 +95,7 @@ func saveTeam(t users.Team) operation {
 		saved, err := e.api.Users().SaveTeam(ctx, t)
 		return []any{saved.ID, saved}, err
 	})
-	return op.learning(func(w *world, o outcome) { w.learnResult(o, "team") })
+	return op.learning(func(w *world, o reaction) { w.learnResult(o, "team") })
 }
 
 func saveMembership(m users.Membership) operation {
@@ -152,7 +152,7 @@ func organizationActs() map[string]func(draw) operation {
 				saved, err := e.api.Users().SaveInvite(ctx, i)
 				return []any{saved.ID, saved.TargetEmail}, err
 			})
-			return op.learning(func(w *world, o outcome) { w.learnResult(o, "invite", "email") })
+			return op.learning(func(w *world, o reaction) { w.learnResult(o, "invite", "email") })
 		},
 		"invite deleted": func(d draw) operation {
 			id := uuid.MustParse(d.known("invite", unknownID))
@@ -167,7 +167,7 @@ func saveKey(user users.ID, value users.Secret, scopes ...string) operation {
 		_, err := e.api.Auth().SaveAPIKey(ctx, k, value)
 		return err
 	})
-	return op.learning(func(w *world, _ outcome) { w.known.add("bearer", string(value)) })
+	return op.learning(func(w *world, _ reaction) { w.known.add("bearer", string(value)) })
 }
 
 // hostSecret is that of authenticators that the host brings.
@@ -177,7 +177,7 @@ func saveTOTP(user users.ID) operation {
 	op := done(fmt.Sprintf("SaveTOTP(%d)", user), func(ctx context.Context, e *env) error {
 		return e.api.Auth().SaveTOTP(ctx, user, hostSecret, []users.Secret{"abcdefgh", "ijklmnop"})
 	})
-	return op.learning(func(w *world, _ outcome) { w.known.add("backup", "abcdefgh", "ijklmnop") })
+	return op.learning(func(w *world, _ reaction) { w.known.add("backup", "abcdefgh", "ijklmnop") })
 }
 
 func credentialActs() map[string]func(draw) operation {
@@ -189,7 +189,7 @@ func credentialActs() map[string]func(draw) operation {
 			}
 			value := users.Secret("phx_" + strings.Repeat(fmt.Sprint(d.number(20)), 20))
 			op := act(fmt.Sprintf("SaveAPIKey(%s, %s)", shown(k), string(value)), func(ctx context.Context, e *env) (any, error) { return e.api.Auth().SaveAPIKey(ctx, k, value) })
-			return op.learning(func(w *world, _ outcome) { w.known.add("bearer", string(value)) })
+			return op.learning(func(w *world, _ reaction) { w.known.add("bearer", string(value)) })
 		},
 		"OAuth token": func(d draw) operation {
 			value := users.Secret("pha_" + strings.Repeat(fmt.Sprint(d.number(4)), 20))
@@ -198,7 +198,7 @@ func credentialActs() map[string]func(draw) operation {
 				t.ExpiresAt = time.Date(2026, 5, 2, 0, 0, 0, 0, time.UTC)
 			}
 			op := done(fmt.Sprintf("SaveOAuthToken(%s, %s)", string(value), shown(t)), func(ctx context.Context, e *env) error { return e.api.Auth().SaveOAuthToken(ctx, value, t) })
-			return op.learning(func(w *world, _ outcome) { w.known.add("bearer", string(value)) })
+			return op.learning(func(w *world, _ reaction) { w.known.add("bearer", string(value)) })
 		},
 		"OAuth token revoked": func(d draw) operation {
 			value := users.Secret("pha_" + strings.Repeat(fmt.Sprint(d.number(4)), 20))
@@ -214,7 +214,7 @@ func credentialActs() map[string]func(draw) operation {
 				token, err := e.api.Auth().NewVerificationToken(ctx, user)
 				return u.UUID.String() + " " + string(token), err
 			})
-			return op.learning(func(w *world, o outcome) { w.known.add("verify", unquoted(o.Body)) })
+			return op.learning(func(w *world, o reaction) { w.known.add("verify", unquoted(o.Body)) })
 		},
 		"second factor reset": func(d draw) operation {
 			user := d.user()
@@ -251,7 +251,7 @@ func (w *world) beginning(authenticator bool) []operation {
 			ops = append(ops, saveTOTP(id))
 		}
 		ops = append(ops,
-			start.learning(func(w *world, o outcome) { w.known.add("cookie", "sessionid="+unquoted(o.Body)) }),
+			start.learning(func(w *world, o reaction) { w.known.add("cookie", "sessionid="+unquoted(o.Body)) }),
 			saveKey(id, users.Secret("phx_"+strings.Repeat(fmt.Sprint(id), 30)), []string{"*", "user:write", "user:read"}[n]))
 	}
 	for n, id := range []uuid.UUID{acme, beta} {

@@ -50,7 +50,7 @@ func (w *world) newOperations() *rapid.Generator[operation] {
 		if d.number(5) < 4 {
 			route := d.one(routes...)
 			r := d.request(route, makers[route])
-			op := operation{name: route, text: r.String(), do: func(e *env) outcome { return send(e, r) }}
+			op := operation{name: route, text: r.String(), do: func(e *env) reaction { return send(e, r) }}
 			for _, h := range r.header {
 				if h[0] == "Cookie" {
 					op.cookie = h[1]
@@ -67,16 +67,16 @@ func (w *world) newOperations() *rapid.Generator[operation] {
 
 // act is what the host does through the Go API. The result is shown in JSON.
 func act(text string, do func(ctx context.Context, e *env) (any, error)) operation {
-	return operation{text: text, do: func(e *env) outcome {
+	return operation{text: text, do: func(e *env) reaction {
 		result, err := do(e.t.Context(), e)
 		if err != nil {
-			return outcome{Err: err.Error()}
+			return reaction{Err: err.Error()}
 		}
 		body, err := json.Marshal(result)
 		if err != nil {
 			e.t.Fatal(err)
 		}
-		return outcome{Body: string(body)}
+		return reaction{Body: string(body)}
 	}}
 }
 
@@ -119,17 +119,17 @@ func hostActs() map[string]func(draw) operation {
 			if d.seldom() {
 				by = pick(d, time.Hour, 2*time.Hour+time.Second, 25*time.Hour, 15*24*time.Hour, 200*24*time.Hour)
 			}
-			return operation{text: fmt.Sprintf("%s passes", by), do: func(e *env) outcome { e.advance(by); return outcome{} }}
+			return operation{text: fmt.Sprintf("%s passes", by), do: func(e *env) reaction { e.advance(by); return reaction{} }}
 		},
 		"session": func(d draw) operation {
 			user, o := d.user(), auth.StartOptions{Age: pick(d, 0, 0, 3*time.Hour), SecondFactor: d.yes()}
 			op := act(fmt.Sprintf("StartSession(%d, %s)", user, shown(o)), func(ctx context.Context, e *env) (any, error) { return e.api.Auth().StartSession(ctx, user, o) })
-			return op.learning(func(w *world, o outcome) { w.known.add("cookie", "sessionid="+unquoted(o.Body)) })
+			return op.learning(func(w *world, o reaction) { w.known.add("cookie", "sessionid="+unquoted(o.Body)) })
 		},
 		"visit of GitHub's page": func(d draw) operation {
 			cookie, page, _ := strings.Cut(d.known("page", "sessionid=x https://github.com/"), " ")
-			op := operation{text: "browser opens " + page, do: func(e *env) outcome { return e.browse(page) }}
-			return op.learning(func(w *world, o outcome) {
+			op := operation{text: "browser opens " + page, do: func(e *env) reaction { return e.browse(page) }}
+			return op.learning(func(w *world, o reaction) {
 				if back, err := url.Parse(o.Header.Get("Location")); err == nil && back.RawQuery != "" {
 					w.known.add("callback", cookie+" "+back.RawQuery)
 				}
@@ -151,11 +151,11 @@ func hostActs() map[string]func(draw) operation {
 				Route: d.one("GET /installation/repositories", "POST /app/installations/{id}/access_tokens", "GET /user", "POST /login/oauth/access_token", "GET /repos/{owner}/{name}/branches", "GET /user/installations"),
 				Kind: d.one(githubtest.Status, githubtest.HTML200, githubtest.WrongShape200, githubtest.TruncatedJSON200, githubtest.Plain403, githubtest.RateLimitPrimary403,
 					githubtest.RateLimit429, githubtest.TokenMissing, githubtest.ExpiresAtOdd, githubtest.LinkOtherHost, githubtest.Redirect)}
-			return operation{text: "GitHub fails: " + shown(f), do: func(e *env) outcome {
+			return operation{text: "GitHub fails: " + shown(f), do: func(e *env) reaction {
 				if err := e.gh.server.AddFault(f); err != nil {
 					e.t.Fatal(err)
 				}
-				return outcome{}
+				return reaction{}
 			}}
 		},
 		"clean-up": func(draw) operation {
@@ -174,16 +174,16 @@ func hostActs() map[string]func(draw) operation {
 }
 
 func merge(state string) operation {
-	return operation{text: "GitHub: " + state, do: func(e *env) outcome { e.merge(state); return outcome{} }}
+	return operation{text: "GitHub: " + state, do: func(e *env) reaction { e.merge(state); return reaction{} }}
 }
 
 // browse opens a page of GitHub.
-func (e *env) browse(page string) outcome {
+func (e *env) browse(page string) reaction {
 	r := httptest.NewRequestWithContext(e.t.Context(), http.MethodGet, page, nil)
 	r.Header.Set("User-Agent", "browser")
 	rec := httptest.NewRecorder()
 	e.gh.server.ServeHTTP(rec, r)
-	return outcome{Header: http.Header{"Location": rec.Header()["Location"]}, Body: rec.Body.String()}
+	return reaction{Header: http.Header{"Location": rec.Header()["Location"]}, Body: rec.Body.String()}
 }
 
 // unquoted is the text that a JSON string holds, "" for anything else.

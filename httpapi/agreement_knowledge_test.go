@@ -47,9 +47,9 @@ var idKinds = []struct{ path, kind string }{
 	{"/login_sessions", "session"}, {"/passkeys", "passkey"}, {"/install_requests", "request"}, {"/personal_api_keys", "key"},
 }
 
-// learn adds what an outcome shows. What only one session can use is kept behind
+// learn adds what an reaction shows. What only one session can use is kept behind
 // its cookie and a space.
-func (w *world) learn(op operation, o outcome) {
+func (w *world) learn(op operation, o reaction) {
 	if op.learn != nil && o.succeeded() {
 		op.learn(w, o)
 	}
@@ -106,7 +106,7 @@ func (w *world) learn(op operation, o outcome) {
 }
 
 // learnCookies returns the cookie of a challenge, if there is one.
-func (w *world) learnCookies(o outcome) (challenge string) {
+func (w *world) learnCookies(o reaction) (challenge string) {
 	for _, c := range (&http.Response{Header: o.Header}).Cookies() {
 		pair := c.Name + "=" + c.Value
 		switch {

@@ -125,15 +125,15 @@ func at(lines []string, i int) string {
 	return ""
 }
 
-// dump is what is stored, line by line.
-type dump struct {
+// contents is what is stored, line by line.
+type contents struct {
 	t     context.Context
 	e     *env
 	lines []string
 }
 
 // add writes a value, or the error of reading it, in JSON: that shows secrets.
-func (d *dump) add(what string, v any, err error) {
+func (d *contents) add(what string, v any, err error) {
 	if err != nil {
 		if !errors.Is(err, users.ErrNotFound) {
 			d.e.t.Errorf("read %s: %v", what, err)
@@ -149,7 +149,7 @@ func (d *dump) add(what string, v any, err error) {
 
 // addAll writes the elements of a list in their order. No elements are as good as
 // no list.
-func addAll[T any](d *dump, what string, list []T, err error) {
+func addAll[T any](d *contents, what string, list []T, err error) {
 	d.add("number of "+what, len(list), err)
 	for i, v := range list {
 		d.add(fmt.Sprintf("%s, number %d:", what, i), v, err)
@@ -158,7 +158,7 @@ func addAll[T any](d *dump, what string, list []T, err error) {
 
 // state reads all that the store of e holds.
 func (w *world) state(e *env) []string {
-	d := &dump{t: e.t.Context(), e: e}
+	d := &contents{t: e.t.Context(), e: e}
 	people := d.people()
 	for _, id := range w.known["organization"] {
 		o := uuid.MustParse(id)
@@ -185,7 +185,7 @@ func (w *world) state(e *env) []string {
 }
 
 // people writes all users and returns their numbers.
-func (d *dump) people() []users.ID {
+func (d *contents) people() []users.ID {
 	var ids []users.ID
 	// A large page is read around the cache of a store, and a small one through it.
 	for _, limit := range []int{100_000, 100} {
@@ -201,7 +201,7 @@ func (d *dump) people() []users.ID {
 }
 
 // profile writes a profile. No elements are as good as no list.
-func (d *dump) profile(what string, p *users.Profile, err error) {
+func (d *contents) profile(what string, p *users.Profile, err error) {
 	p = p.WithUser(p.User) // nobody changes the one that a store has returned
 	p.Memberships, p.Organizations = slices.Concat(p.Memberships), slices.Concat(p.Organizations)
 	p.Teams, p.Scenes = slices.Concat(p.Teams), slices.Concat(p.Scenes)
@@ -209,7 +209,7 @@ func (d *dump) profile(what string, p *users.Profile, err error) {
 }
 
 // credentials writes those of a user. Data that is nil is as good as empty.
-func (d *dump) credentials(id users.ID) {
+func (d *contents) credentials(id users.ID) {
 	st, of := d.e.store, fmt.Sprintf(" of %d", id)
 	identities, err := st.Identities(d.t, id)
 	addAll(d, "identities"+of, identities, err)
@@ -237,7 +237,7 @@ func (d *dump) credentials(id users.ID) {
 }
 
 // named writes what only a name leads to.
-func (d *dump) named(n *names) {
+func (d *contents) named(n *names) {
 	for _, key := range slices.Sorted(maps.Keys(n.attempts)) {
 		times, err := d.e.store.Attempts(d.t, key)
 		d.add("attempts "+key, append([]time.Time{}, times...), err)
@@ -257,7 +257,7 @@ func (d *dump) named(n *names) {
 	slices.Sort(d.lines)
 }
 
-func (d *dump) links(people []users.ID, n *names) {
+func (d *contents) links(people []users.ID, n *names) {
 	st := d.e.store
 	list, err := st.Installations(d.t, integrations.Query{})
 	addAll(d, "links", list, err)

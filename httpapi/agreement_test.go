@@ -90,7 +90,7 @@ type coverage struct {
 	start            time.Time
 }
 
-func (c *coverage) add(op operation, o outcome) {
+func (c *coverage) add(op operation, o reaction) {
 	if c.operations++; c.start.IsZero() {
 		c.start = time.Now()
 	}

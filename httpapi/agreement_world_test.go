@@ -213,14 +213,14 @@ func (h wire) RoundTrip(r *http.Request) (*http.Response, error) {
 type operation struct {
 	name string // route or kind of act
 	text string
-	do   func(e *env) outcome
-	// cookie that comes with a request, and what else to know from the outcome of an act.
+	do   func(e *env) reaction
+	// cookie that comes with a request, and what else to know from the reaction of an act.
 	cookie string
-	learn  func(*world, outcome)
+	learn  func(*world, reaction)
 }
 
 // learning is op with what is to be known from it when it succeeds.
-func (op operation) learning(learn func(*world, outcome)) operation {
+func (op operation) learning(learn func(*world, reaction)) operation {
 	op.learn = learn
 	return op
 }
@@ -254,8 +254,8 @@ func show(v reflect.Value) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// outcome is all that can be seen of an operation.
-type outcome struct {
+// reaction is all that can be seen of an operation.
+type reaction struct {
 	Status int // 0 for what is no request
 	Header http.Header
 	Body   string // of an act: its result
@@ -263,13 +263,13 @@ type outcome struct {
 	Mail   []auth.Message
 }
 
-func (o outcome) succeeded() bool { return o.Status < 400 && o.Err == "" }
+func (o reaction) succeeded() bool { return o.Status < 400 && o.Err == "" }
 
 // decode reads the result of an act, and reports whether there is one.
-func (o outcome) decode(v any) bool { return o.Err == "" && json.Unmarshal([]byte(o.Body), v) == nil }
+func (o reaction) decode(v any) bool { return o.Err == "" && json.Unmarshal([]byte(o.Body), v) == nil }
 
-// lines shows an outcome.
-func (o outcome) lines() []string {
+// lines shows an reaction.
+func (o reaction) lines() []string {
 	lines := []string{fmt.Sprintf("status %d", o.Status), "error " + o.Err, "body " + o.Body}
 	for _, name := range slices.Sorted(maps.Keys(o.Header)) {
 		lines = append(lines, fmt.Sprintf("%s: %+q", name, o.Header[name]))
@@ -280,11 +280,11 @@ func (o outcome) lines() []string {
 	return lines
 }
 
-// run does an operation three times and returns the outcome. The test fails if
+// run does an operation three times and returns the reaction. The test fails if
 // there are several, or if it is an internal failure.
-func (w *world) run(rt *rapid.T, op operation) outcome {
+func (w *world) run(rt *rapid.T, op operation) reaction {
 	w.serial++
-	var first outcome
+	var first reaction
 	for i, e := range w.envs {
 		w.seed()
 		got := op.do(e)
@@ -306,7 +306,7 @@ func (w *world) run(rt *rapid.T, op operation) outcome {
 }
 
 // send makes a request of which the server has read the header.
-func send(e *env, r request) outcome {
+func send(e *env, r request) reaction {
 	in := httptest.NewRequest(r.method, "http://internal.example/", strings.NewReader(r.body))
 	u, err := url.ParseRequestURI(r.path)
 	if err != nil {
@@ -319,5 +319,5 @@ func send(e *env, r request) outcome {
 	}
 	rec := httptest.NewRecorder()
 	e.api.ServeHTTP(rec, in)
-	return outcome{Status: rec.Code, Header: rec.Header(), Body: rec.Body.String()}
+	return reaction{Status: rec.Code, Header: rec.Header(), Body: rec.Body.String()}
 }

@@ -3,7 +3,9 @@ package httpapi_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -15,6 +17,8 @@ type (
 		read        bool
 		first, last string // "" leaves it alone
 		match       string // If-Match
+		// change names a change, and is what the read that goes with its answer follows.
+		change string
 	}
 	fieldsOut struct {
 		refused     bool // the ETag does not match
@@ -23,8 +27,9 @@ type (
 	}
 )
 
-// fieldsState is what a user is. tag is "" until somebody was told.
-type fieldsState struct{ first, last, tag string }
+// fieldsState is what a user is. tag is "" until somebody was told, and owed are
+// the changes whose answers are still to be read.
+type fieldsState struct{ first, last, tag, owed string }
 
 // fieldsSubject has names changed, each by itself and both at once, whatever they
 // are or only if they are as they were last seen.
@@ -33,18 +38,18 @@ func fieldsSubject(e *env, name string) subject {
 	key := e.key(alice, "user:read", "user:write")
 	tags := make([]string, mostCallers) // that callers saw last
 	act := func(c *caller) {
-		if c.rand.IntN(3) == 0 {
+		if tags[c.number] == "" || c.rand.IntN(3) == 0 {
 			path := []string{own, "/api/users/" + alice.UUID.String()}[c.rand.IntN(2)]
 			if out, ok := c.ask(fieldsIn{read: true}, readFields, "GET", path, "", key).(fieldsOut); ok {
 				tags[c.number] = out.tag
 			}
 			return
 		}
-		c.mu.Lock()
-		value := fmt.Sprintf("v%d", c.requests)
-		c.mu.Unlock()
-		in := fieldsIn{match: []string{"", tags[c.number]}[c.rand.IntN(2)]}
-		value = fmt.Sprintf("%s-%d", value, c.number)
+		value := c.unique()
+		in := fieldsIn{match: tags[c.number], change: value}
+		if c.rand.IntN(4) == 0 {
+			in.match = ""
+		}
 		body := ""
 		switch c.rand.IntN(3) {
 		case 0:
@@ -60,6 +65,9 @@ func fieldsSubject(e *env, name string) subject {
 		}
 		if out, ok := c.ask(in, readFields, "PATCH", own, body, options...).(fieldsOut); ok && !out.refused {
 			tags[c.number] = out.tag
+			// The answer shows the user as it is after the change, which others may
+			// have changed again by then.
+			c.also(fieldsIn{read: true, change: value}, out)
 		}
 	}
 	first := fieldsState{first: alice.FirstName, last: alice.LastName}
@@ -81,26 +89,30 @@ func readFields(a answered) any {
 }
 
 func fieldsStep(s fieldsState, in fieldsIn, out *fieldsOut) (fieldsState, bool) {
-	matches := in.match == "" || in.match == s.tag
-	switch {
-	case in.read:
-		told := fieldsState{out.first, out.last, out.tag}
-		return told, told.first == s.first && told.last == s.last && (s.tag == "" || s.tag == told.tag)
-	case !matches:
+	if in.read {
+		if in.change != "" && !strings.Contains(s.owed, in.change+" ") {
+			return s, false
+		}
+		same := s.first == out.first && s.last == out.last && (s.tag == "" || s.tag == out.tag)
+		return fieldsState{out.first, out.last, out.tag, strings.Replace(s.owed, in.change+" ", "", 1)}, same
+	}
+	if in.match != "" && in.match != s.tag {
 		return s, out == nil || out.refused
 	}
-	next := fieldsState{first: s.first, last: s.last}
+	s.tag = ""
 	if in.first != "" {
-		next.first = in.first
+		s.first = in.first
 	}
 	if in.last != "" {
-		next.last = in.last
+		s.last = in.last
 	}
 	if out == nil {
-		return next, true
+		return s, true
 	}
-	next.tag = out.tag
-	return next, !out.refused && out.first == next.first && out.last == next.last && out.tag != s.tag
+	owed := append(strings.Fields(s.owed), in.change)
+	slices.Sort(owed)
+	s.owed = strings.Join(owed, " ") + " "
+	return s, !out.refused
 }
 
 // A user's autonomy configuration.
@@ -140,7 +152,7 @@ func readAutonomy(a answered) any {
 			return autonomyOut{a.text("id"), a.text("autostart_priority"), a.text("updated_at")}
 		}
 	case http.StatusNoContent:
-		return autonomyOut{id: "deleted"}
+		return autonomyOut{} // deleted
 	case http.StatusNotFound:
 		return autonomyOut{}
 	}
@@ -154,8 +166,8 @@ func autonomyStep(s autonomyOut, in autonomyIn, out *autonomyOut) (autonomyOut, 
 			return *out, true
 		}
 		return s, false
-	case "delete":
-		return autonomyOut{}, out == nil || (out.id == "deleted") == (s.id != "")
+	case "delete": // also what is not there
+		return autonomyOut{}, true
 	}
 	if out == nil {
 		if s.id == "" {

@@ -263,10 +263,7 @@ func keysSubject(e *env, name string) subject {
 }
 
 func (w *keysWorld) create(c *caller) {
-	c.mu.Lock()
-	label := fmt.Sprintf("k%d-%d", c.number, c.requests)
-	c.mu.Unlock()
-	id := ""
+	label, id := c.unique(), ""
 	made := func(a answered) any {
 		id, _ = strconv.Unquote(a.text("id"))
 		return madeKey(a, http.StatusCreated, http.StatusBadRequest)

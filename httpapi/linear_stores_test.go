@@ -32,6 +32,7 @@ func linearStores() map[string]func(t *testing.T) linear {
 			w := watchedStores()["sqlite"](t)
 			l := newLinear(t, w.store)
 			l.fault, l.loses = losses(w.commits), true
+			l.settle = func() { w.commits.expect(0, false) }
 			return l
 		},
 		"postgres, three processes": func(t *testing.T) linear { return newLinear(t, openThree(t)...) },
@@ -49,13 +50,19 @@ func linearStores() map[string]func(t *testing.T) linear {
 			l := newLinear(t, stores...)
 			var turn atomic.Int64
 			l.fault, l.loses = func() {
-				if turn.Add(1)%2 == 0 {
+				if turn.Add(1)%3 > 0 {
 					relay.LoseAnswer()
 					return
 				}
 				relay.Cut()
 				relay.Restore()
 			}, true
+			l.settle = func() {
+				relay.Restore()
+				for _, st := range stores {
+					reconnect(t, st)
+				}
+			}
 			return l
 		},
 	}
@@ -74,6 +81,18 @@ func newLinear(t *testing.T, stores ...storage.Storage) linear {
 	}
 	t.Cleanup(e.close)
 	return linear{env: e}
+}
+
+// reconnect uses a store until it has a connection that lives.
+func reconnect(t *testing.T, st storage.Storage) {
+	t.Helper()
+	var err error
+	for range connections + 1 {
+		if _, err = st.Events(t.Context(), 0, 1); err == nil {
+			return
+		}
+	}
+	t.Errorf("the database is out of reach: %v", err)
 }
 
 func openFile(t *testing.T, path string) storage.Storage {

@@ -36,9 +36,10 @@ const (
 )
 
 // withProfile reads one credential by hash into row, and the profile of its
-// user. row embeds a profileRow, which is returned by of.
+// user. row embeds a profileRow, which is returned by of. Rows are locked in the
+// order of the tables: see lockOwner.
 func (r reader) withProfile(ctx context.Context, what, table, columns string, h auth.Hash, row any, of *profileRow) (p *users.Profile, err error) {
-	from := " from {" + table + "} c join {users} u on c.user_id = u.id where c.hash = $1" + r.lock
+	from := " from {users} u join {" + table + "} c on c.user_id = u.id where c.hash = $1" + r.lock
 	full := profileColumns
 	if r.kept != nil {
 		full += ", " + r.stamps()

@@ -27,7 +27,11 @@ func (r ticketRow) ticket() (auth.Ticket, error) {
 const selectTicket = "select purpose, hash, user_id, data, created_at, expires_at from {tickets} "
 
 func (r reader) Ticket(ctx context.Context, p auth.Purpose, h auth.Hash) (auth.Ticket, error) {
-	return one(ctx, r, "read ticket", ticketRow.ticket, selectTicket+"where purpose = $1 and hash = $2"+r.lock, p, h[:])
+	const where = "where purpose = $1 and hash = $2"
+	if err := r.lockOwner(ctx, "{tickets} "+where, p, h[:]); err != nil {
+		return auth.Ticket{}, err
+	}
+	return one(ctx, r, "read ticket", ticketRow.ticket, selectTicket+where+r.lock, p, h[:])
 }
 
 func (r reader) Tickets(ctx context.Context, user users.ID, p auth.Purpose) ([]auth.Ticket, error) {
@@ -118,7 +122,11 @@ func (r reader) Passkeys(ctx context.Context, user users.ID) ([]auth.Passkey, er
 }
 
 func (r reader) PasskeyByCredential(ctx context.Context, credential []byte) (auth.Passkey, error) {
-	return one(ctx, r, "read passkey", passkeyRow.passkey, selectPasskey+"where credential_id = $1"+r.lock, credential)
+	const where = "where credential_id = $1"
+	if err := r.lockOwner(ctx, "{passkeys} "+where, credential); err != nil {
+		return auth.Passkey{}, err
+	}
+	return one(ctx, r, "read passkey", passkeyRow.passkey, selectPasskey+where+r.lock, credential)
 }
 
 func (t *tx) SavePasskey(ctx context.Context, k auth.Passkey) error {

@@ -224,6 +224,18 @@ func (r reader) get(ctx context.Context, dest any, query string, args ...any) er
 	return rows.Close()
 }
 
+// lockOwner locks, in a transaction, the user who has what is found from here, if
+// anybody. Rules lock a user and then what it has; whoever starts from a secret
+// must do so in the same order, or the two wait for each other until PostgreSQL
+// ends one, a second later.
+func (r reader) lockOwner(ctx context.Context, from string, args ...any) error {
+	if r.lock == "" {
+		return nil
+	}
+	_, err := r.q.ExecContext(ctx, r.texts.of("select id from {users} where id = (select user_id from "+from+")"+r.lock), args...)
+	return r.wrap(ctx, "lock owner", err)
+}
+
 // list selects rows and converts them.
 func list[R, T any](ctx context.Context, r reader, what string, convert func(R) (T, error), query string, args ...any) ([]T, error) {
 	if matchless(args) {
