@@ -59,10 +59,14 @@ func accountActs() map[string]func(draw) operation {
 		},
 		"identity": func(d draw) operation {
 			i := users.Identity{UserID: d.user(), Provider: d.one("github", "google", "GitHub", d.plain()), Subject: d.one("1", "2", "é", "e\u0301", d.plain()), Login: d.plain()}
-			return done(fmt.Sprintf("SaveIdentity(%s)", shown(i)), func(ctx context.Context, e *env) error { return e.api.Users().SaveIdentity(ctx, i) })
+			op := done(fmt.Sprintf("SaveIdentity(%s)", shown(i)), func(ctx context.Context, e *env) error { return e.api.Users().SaveIdentity(ctx, i) })
+			return op.learning(func(w *world, _ reaction) { w.known.add("identity", i.Provider+" "+i.Subject) })
 		},
 		"identity deleted": func(d draw) operation {
-			provider, subject := d.one("github", "google", "GitHub", d.plain()), d.one("1", "2", "é", "e\u0301", d.plain())
+			provider, subject, _ := strings.Cut(d.known("identity", "github 1"), " ")
+			if d.seldom() {
+				provider, subject = d.plain(), d.plain()
+			}
 			return done(fmt.Sprintf("DeleteIdentity(%q, %q)", provider, subject), func(ctx context.Context, e *env) error { return e.api.Users().DeleteIdentity(ctx, provider, subject) })
 		},
 	}
@@ -198,10 +202,13 @@ func credentialActs() map[string]func(draw) operation {
 				t.ExpiresAt = time.Date(2026, 5, 2, 0, 0, 0, 0, time.UTC)
 			}
 			op := done(fmt.Sprintf("SaveOAuthToken(%s, %s)", string(value), shown(t)), func(ctx context.Context, e *env) error { return e.api.Auth().SaveOAuthToken(ctx, value, t) })
-			return op.learning(func(w *world, _ reaction) { w.known.add("bearer", string(value)) })
+			return op.learning(func(w *world, _ reaction) {
+				w.known.add("bearer", string(value))
+				w.known.add("OAuth token", string(value))
+			})
 		},
 		"OAuth token revoked": func(d draw) operation {
-			value := users.Secret("pha_" + strings.Repeat(fmt.Sprint(d.number(4)), 20))
+			value := users.Secret(d.known("OAuth token", "pha_none-none-none-none-"))
 			return done(fmt.Sprintf("RevokeOAuthToken(%s)", string(value)), func(ctx context.Context, e *env) error { return e.api.Auth().RevokeOAuthToken(ctx, value) })
 		},
 		"verification token": func(d draw) operation {

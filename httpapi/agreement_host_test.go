@@ -47,22 +47,35 @@ func (w *world) newOperations() *rapid.Generator[operation] {
 	}
 	return rapid.Custom(func(rt *rapid.T) operation {
 		d := draw{rt, w}
+		all := names
 		if d.number(5) < 4 {
-			route := d.one(routes...)
-			r := d.request(route, makers[route])
-			op := operation{name: route, text: r.String(), do: func(e *env) reaction { return send(e, r) }}
-			for _, h := range r.header {
-				if h[0] == "Cookie" {
-					op.cookie = h[1]
-				}
-			}
-			return op
+			all = routes
 		}
-		name := d.one(names...)
-		op := acts[name](d)
-		op.name = name
+		name := d.one(all...)
+		if !d.seldom() {
+			name = w.known.useful(name)
+		}
+		w.used = nil
+		var op operation
+		if m, isRoute := makers[name]; isRoute {
+			op = call(d.request(name, m))
+		} else {
+			op = acts[name](d)
+		}
+		op.name, op.used = name, w.used
 		return op
 	})
+}
+
+// call is the operation of a request.
+func call(r request) operation {
+	op := operation{text: r.String(), do: func(e *env) reaction { return send(e, r) }}
+	for _, h := range r.header {
+		if h[0] == "Cookie" {
+			op.cookie = h[1]
+		}
+	}
+	return op
 }
 
 // act is what the host does through the Go API. The result is shown in JSON.
@@ -199,16 +212,20 @@ func linkActs() map[string]func(draw) operation {
 	return map[string]func(draw) operation{
 		"team installation": func(d draw) operation {
 			i := integrations.TeamInstallation{TeamID: d.team(), InstallationID: d.one("12345", "67890", "1", "x"), CreatedBy: d.user(), ConnectingLogin: d.plain()}
-			return done(fmt.Sprintf("SaveTeamInstallation(%s)", shown(i)), func(ctx context.Context, e *env) error {
+			op := done(fmt.Sprintf("SaveTeamInstallation(%s)", shown(i)), func(ctx context.Context, e *env) error {
 				_, err := e.api.Integrations().SaveTeamInstallation(ctx, i)
 				return err
 			})
+			return op.learning(func(w *world, _ reaction) { w.known.add("team installation", fmt.Sprint(i.TeamID)) })
 		},
 		"team installation deleted": func(d draw) operation {
-			team := d.team()
+			team, err := strconv.ParseInt(d.known("team installation", "1"), 10, 64)
+			if err != nil {
+				d.Fatal(err)
+			}
 			return done(fmt.Sprintf("delete the first installation of team %d", team), func(ctx context.Context, e *env) error {
 				// Numbers differ, as PostgreSQL skips those of what it refused.
-				list, err := e.api.Integrations().TeamInstallations(ctx, team)
+				list, err := e.api.Integrations().TeamInstallations(ctx, users.TeamID(team))
 				if err != nil || len(list) == 0 {
 					return errors.Join(err, users.ErrNotFound)
 				}

@@ -40,7 +40,54 @@ func (k knowledge) dropCookie(cookie string) {
 }
 
 // lasting kinds are remembered for the whole sequence: states are read by them.
-var lasting = map[string]bool{"organization": true, "email": true, "uuid": true, "number": true}
+var lasting = map[string]bool{"organization": true, "email": true, "uuid": true, "number": true, "team": true}
+
+// fact is something that is known.
+type fact struct{ kind, value string }
+
+// forget drops what was of no use in a request.
+func (k knowledge) forget(used []fact) {
+	for _, f := range used {
+		if !lasting[f.kind] && f.kind != "bearer" && f.kind != "cookie" {
+			k[f.kind] = slices.DeleteFunc(k[f.kind], func(v string) bool { return v == f.value })
+		}
+	}
+}
+
+// before names what shows facts of a kind.
+var before = map[string]string{
+	"pending": "POST /api/login", "page": "POST /api/users/{user}/integrations/github/start", "callback": "visit of GitHub's page",
+	"registration": "POST /api/users/{user}/passkeys/register/begin", "assertion": "POST /api/login/passkey/begin", "step": "POST /api/login/2fa/passkey/begin",
+	"setup": "GET /api/users/{user}/two_factor_start_setup", "verify": "verification token", "reset": "POST /api/reset", "cookie": "session",
+	"key": "POST /api/personal_api_keys", "session": "GET /api/users/{user}/login_sessions", "passkey": "GET /api/users/{user}/passkeys",
+	"request": "GET /api/users/{user}/integrations/github/install_requests", "installation": "GET /api/users/{user}/integrations", "invite": "invite",
+	"OAuth token": "OAuth token", "identity": "identity", "team installation": "team installation",
+}
+
+// needs names the kinds of facts without which a route or act is of little use.
+var needs = map[string]string{
+	"POST /api/login/token": "pending", "POST /api/login/2fa/passkey/begin": "pending", "POST /api/login/2fa/passkey/complete": "step",
+	"visit of GitHub's page": "page", "GET /complete/github-link": "callback", "POST /api/users/{user}/passkeys/register/complete": "registration",
+	"POST /api/login/passkey/complete": "assertion", "POST /api/users/{user}/validate_2fa": "setup", "POST /api/users/{user}/two_factor_validate": "setup",
+	"POST /api/users/verify_email": "verify", "GET /api/reset/{uuid}": "reset", "POST /api/reset/{uuid}": "reset", "invite deleted": "invite",
+	"OAuth token revoked": "OAuth token", "identity deleted": "identity", "team installation deleted": "team installation",
+}
+
+// useful is name, or what has to come before it.
+func (k knowledge) useful(name string) string {
+	for {
+		need := needs[name]
+		for _, segment := range []string{"key", "session", "passkey", "request", "installation"} {
+			if strings.Contains(name, "{"+segment+"}") {
+				need = segment
+			}
+		}
+		if need == "" || len(k[need]) > 0 {
+			return name
+		}
+		name = before[need]
+	}
+}
 
 // idKinds are the segments that a list of a path shows ids for.
 var idKinds = []struct{ path, kind string }{
@@ -62,6 +109,10 @@ func (w *world) learn(op operation, o reaction) {
 		case auth.PasswordReset:
 			w.known.add("reset", fromLink(string(m.Link)))
 		}
+	}
+	switch o.Status {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusNotFound:
+		w.known.forget(op.used)
 	}
 	if o.Status == http.StatusUnauthorized && strings.Contains(o.Body, "not_authenticated") {
 		w.known.dropCookie(op.cookie)

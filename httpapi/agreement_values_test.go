@@ -46,10 +46,12 @@ func (d draw) known(kind, fallback string) string {
 	if len(values) == 0 {
 		return fallback
 	}
-	if !lasting[kind] && d.yes() {
-		return values[len(values)-1] // what is new is more likely to be worth something
+	value := values[len(values)-1] // what is new is more likely to be worth something
+	if lasting[kind] || d.yes() {
+		value = d.one(values...)
 	}
-	return d.one(values...)
+	d.w.used = append(d.w.used, fact{kind, value})
+	return value
 }
 
 // yes draws one of two.

@@ -120,6 +120,7 @@ type world struct {
 	names   *names
 	serial  uint64
 	known   knowledge
+	used    []fact // in the operation that is being drawn
 	ops     *rapid.Generator[operation]
 	devices map[string]*device // by the handle of their user
 }
@@ -216,6 +217,7 @@ type operation struct {
 	do   func(e *env) reaction
 	// cookie that comes with a request, and what else to know from the reaction of an act.
 	cookie string
+	used   []fact
 	learn  func(*world, reaction)
 }
 
