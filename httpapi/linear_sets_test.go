@@ -220,8 +220,8 @@ type (
 )
 
 type keysWorld struct {
-	session, owner option
-	known          pool[knownKey]
+	session option
+	known   pool[knownKey]
 }
 
 const maxKeys = 10 // of one user, contract section 11.2
