@@ -51,6 +51,8 @@ func accountActs() map[string]func(draw) operation {
 				return e.api.Users().Update(ctx, users.Actor{ID: user, Staff: true, Credential: users.ByHost}, user, p)
 			})
 		},
+		"passkeys as second factor": countPasskeys,
+		"change of address":         changeAddress,
 		"account deleted": func(d draw) operation {
 			user := d.user()
 			return done(fmt.Sprintf("Delete(%d)", user), func(ctx context.Context, e *env) error {

@@ -31,9 +31,11 @@ func (w *world) newOperations() *rapid.Generator[operation] {
 	// What comes of these takes several steps.
 	routes = slices.Concat(routes, []string{"PATCH /api/users/{user}", "PATCH /api/users/{user}", "POST /api/login", "POST /api/login/token", "GET /complete/github-link",
 		"POST /api/users/{user}/integrations/github/start", "POST /api/users/{user}/passkeys/register/begin", "POST /api/users/{user}/passkeys/register/complete",
-		"POST /api/login/passkey/begin", "POST /api/login/passkey/complete"})
+		"POST /api/login/passkey/begin", "POST /api/login/passkey/complete", "POST /api/login/2fa/passkey/begin", "POST /api/login/2fa/passkey/complete",
+		"POST /api/login/2fa/passkey/complete", "DELETE /api/users/{user}/integrations/github/{requests}/{request}",
+		"GET /api/users/{user}/integrations/github/{installation}/branches", "GET /api/users/{user}/integrations/github/{installation}/branches"})
 	names = slices.Concat(names, []string{"time passes", "time passes", "time passes", "session", "session", "session", "session", "session", "session", "session", "session", "session", "visit of GitHub's page", "visit of GitHub's page",
-		"membership", "membership", "organization", "team", "account", "activation", "import of a link", "authenticator"})
+		"membership", "membership", "organization", "team", "account", "activation", "import of a link", "authenticator", "passkeys as second factor", "passkeys as second factor"})
 	callers := httpapi.Callers(w.envs[0].api)
 	for route, m := range makers {
 		method, path, _ := strings.Cut(route, " ")
@@ -51,11 +53,18 @@ func (w *world) newOperations() *rapid.Generator[operation] {
 		if d.number(5) < 4 {
 			all = routes
 		}
-		name := d.one(all...)
-		if !d.seldom() {
-			name = w.known.useful(name)
+		goal := d.one(all...)
+		if w.goal != "" && d.number(4) < 3 {
+			goal = w.goal
 		}
-		w.used = nil
+		name := goal
+		if !d.seldom() {
+			name = d.useful(goal)
+		}
+		w.used, w.goal = nil, ""
+		if name != goal {
+			w.goal = goal
+		}
 		var op operation
 		if m, isRoute := makers[name]; isRoute {
 			op = call(d.request(name, m))

@@ -55,13 +55,13 @@ func (k knowledge) forget(used []fact) {
 }
 
 // before names what shows facts of a kind.
-var before = map[string]string{
-	"pending": "POST /api/login", "page": "POST /api/users/{user}/integrations/github/start", "callback": "visit of GitHub's page",
-	"registration": "POST /api/users/{user}/passkeys/register/begin", "assertion": "POST /api/login/passkey/begin", "step": "POST /api/login/2fa/passkey/begin",
-	"setup": "GET /api/users/{user}/two_factor_start_setup", "verify": "verification token", "reset": "POST /api/reset", "cookie": "session",
-	"key": "POST /api/personal_api_keys", "session": "GET /api/users/{user}/login_sessions", "passkey": "GET /api/users/{user}/passkeys",
-	"request": "GET /api/users/{user}/integrations/github/install_requests", "installation": "GET /api/users/{user}/integrations", "invite": "invite",
-	"OAuth token": "OAuth token", "identity": "identity", "team installation": "team installation",
+var before = map[string][]string{
+	"pending": {"POST /api/login"}, "page": {"POST /api/users/{user}/integrations/github/start"}, "callback": {"visit of GitHub's page"},
+	"registration": {"POST /api/users/{user}/passkeys/register/begin"}, "assertion": {"POST /api/login/passkey/begin"}, "step": {"POST /api/login/2fa/passkey/begin"},
+	"setup": {"GET /api/users/{user}/two_factor_start_setup"}, "verify": {"verification token"}, "reset": {"POST /api/reset"}, "cookie": {"session"},
+	"key": {"POST /api/personal_api_keys"}, "session": {"GET /api/users/{user}/login_sessions"}, "passkey": {"POST /api/users/{user}/passkeys/register/complete"},
+	"request": {"GET /api/users/{user}/integrations/github/install_requests", "GET /complete/github-link"}, "installation": {"GET /api/users/{user}/integrations", "import of a link", "GET /complete/github-link"}, "invite": {"invite"},
+	"pending address": {"change of address"}, "OAuth token": {"OAuth token"}, "identity": {"identity"}, "team installation": {"team installation"},
 }
 
 // needs names the kinds of facts without which a route or act is of little use.
@@ -70,11 +70,12 @@ var needs = map[string]string{
 	"visit of GitHub's page": "page", "GET /complete/github-link": "callback", "POST /api/users/{user}/passkeys/register/complete": "registration",
 	"POST /api/login/passkey/complete": "assertion", "POST /api/users/{user}/validate_2fa": "setup", "POST /api/users/{user}/two_factor_validate": "setup",
 	"POST /api/users/verify_email": "verify", "GET /api/reset/{uuid}": "reset", "POST /api/reset/{uuid}": "reset", "invite deleted": "invite",
-	"OAuth token revoked": "OAuth token", "identity deleted": "identity", "team installation deleted": "team installation",
+	"OAuth token revoked": "OAuth token", "passkeys as second factor": "passkey", "PATCH /api/users/cancel_email_change_request": "pending address",
+	"identity deleted": "identity", "team installation deleted": "team installation",
 }
 
 // useful is name, or what has to come before it.
-func (k knowledge) useful(name string) string {
+func (d draw) useful(name string) string {
 	for {
 		need := needs[name]
 		for _, segment := range []string{"key", "session", "passkey", "request", "installation"} {
@@ -82,10 +83,10 @@ func (k knowledge) useful(name string) string {
 				need = segment
 			}
 		}
-		if need == "" || len(k[need]) > 0 {
+		if need == "" || len(d.w.known[need]) > 0 {
 			return name
 		}
-		name = before[need]
+		name = d.one(before[need]...)
 	}
 }
 
@@ -149,6 +150,9 @@ func (w *world) learn(op operation, o reaction) {
 			for _, code := range codes {
 				w.known.add("backup", textOf(code))
 			}
+		}
+		if textOf(m["pending_email"]) != "" && op.cookie != "" {
+			w.known.add("pending address", op.cookie)
 		}
 		if m["publicKey"] != nil {
 			w.learnChallenge(op, o.Body, challenge)

@@ -75,6 +75,19 @@ func repositoryQuery(d draw) string {
 	return oddQuery(d, q)
 }
 
+// countPasskeys is a request that makes passkeys a second factor.
+func countPasskeys(d draw) operation {
+	cookie, _, _ := strings.Cut(d.known("passkey", "sessionid=x "), " ")
+	return call(request{method: "PATCH", path: "/api/users/@me", body: `{"passkeys_enabled_for_2fa":` + d.mostly("true")("false") + `}`, from: "192.0.2.1:1",
+		header: [][2]string{{"Cookie", cookie}, {"Content-Type", "application/json"}}})
+}
+
+// changeAddress is a request for another address.
+func changeAddress(d draw) operation {
+	return call(request{method: "PATCH", path: "/api/users/@me", body: `{"email":` + quoted(d.address()) + `}`, from: "192.0.2.1:1",
+		header: [][2]string{{"Cookie", d.known("cookie", "sessionid=x")}, {"Content-Type", "application/json"}}})
+}
+
 func branchQuery(d draw) string {
 	return "repo=" + url.QueryEscape(d.mostly("acme/repo-1", "acme/web", "acme/web")("ACME/Web", "acme/none", "", "x", "a/../b", "é/é", "a\x00/b", d.text())) + "&" + repositoryQuery(d)
 }
@@ -237,7 +250,7 @@ func requestMakers() map[string]maker {
 		"POST " + user + "/credentials_review_complete":  {members: passwordOnly},
 		"POST " + user + "/onboarding/skip":              {members: []member{{"reason", choose("later", "other", "x")}, {"step_at_skip", draw.name}}, needed: 1},
 		"PATCH " + user + "/product_intro_seen":          {members: []member{{"product_key", draw.name}, {"seen", draw.flag}}, needed: 1},
-		"PATCH /api/users/cancel_email_change_request":   {members: passwordOnly},
+		"PATCH /api/users/cancel_email_change_request":   {members: passwordOnly, cookie: "pending address"},
 		"POST /api/users/verify_email":                   {make: verifyBody},
 		"POST /api/users/request_email_verification":     {members: []member{{"uuid", knownText("uuid")}}, needed: 1},
 		"GET " + user + "/signal_autonomy":               {},
@@ -327,8 +340,8 @@ func (d draw) path(r *request, pattern string) string {
 			continue
 		}
 		segment := d.segment(strings.Trim(s, "{}"))
-		if cookie, rest, ok := strings.Cut(segment, " "); ok && strings.HasPrefix(cookie, "sessionid=") {
-			if segment = rest; !d.seldom() {
+		if cookie, rest, ok := strings.Cut(segment, " "); ok && (cookie == "" || strings.HasPrefix(cookie, "sessionid=")) {
+			if segment = rest; cookie != "" && !d.seldom() {
 				r.header = [][2]string{{"Cookie", cookie}}
 			}
 		}

@@ -121,6 +121,7 @@ type world struct {
 	serial  uint64
 	known   knowledge
 	used    []fact // in the operation that is being drawn
+	goal    string // what the last operations were to lead to
 	ops     *rapid.Generator[operation]
 	devices map[string]*device // by the handle of their user
 }
@@ -128,7 +129,7 @@ type world struct {
 func newWorld(t *testing.T, rt *rapid.T, d *databases) *world {
 	w := &world{t: t, names: &names{}, known: knowledge{}, devices: map[string]*device{}}
 	identity := rapid.SampledFrom([]auth.IdentityChange{auth.WithPassword, auth.Documented, auth.SessionOnly}).Draw(rt, "identity change")
-	flags := rapid.SampledFrom([]string{"", "pkce off", "uninstall", "pkce off, uninstall"}).Draw(rt, "GitHub")
+	flags := rapid.SampledFrom([]string{"", "pkce off", "uninstall", "owner has to agree"}).Draw(rt, "GitHub")
 	w.add("memory", &noting{memory.New(), w.names}, d, identity, flags)
 	w.add("sqlite", d.emptySQLite(t), d, identity, flags)
 	w.add("postgres", d.emptyPostgres(t), d, identity, flags)
@@ -152,6 +153,9 @@ func (w *world) add(name string, st storage.Storage, d *databases, identity auth
 		c.GitHub.DisablePKCE = strings.Contains(flags, "pkce")
 		c.GitHub.UninstallLast = strings.Contains(flags, "uninstall")
 	})
+	if strings.Contains(flags, "agree") {
+		e.merge(`{"visitor":{"setup_action":"request"}}`)
+	}
 	w.envs, w.stores, w.logs = append(w.envs, e), append(w.stores, name), append(w.logs, log)
 }
 
