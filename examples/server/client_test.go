@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -32,9 +33,17 @@ type client struct {
 	cookies []string
 	success chan time.Time // when a request was sent that was served
 	samples []sample
+	steps   int           // that it has done
 	kept    int           // changes that were acknowledged
 	broken  bool          // it has met something that must not be
 	ended   chan struct{} // closed when it does no more work
+
+	problem func(string) // is told what must not be
+
+	mortal bool // the server may be killed, after which no request is answered
+	killed bool // that has happened
+	// settled says that nothing is under way any more, so that what is seen stays.
+	settled bool
 }
 
 // kind is what a client does. check reads what it has changed, and reports
@@ -50,6 +59,7 @@ func kinds() map[string]kind {
 		"autonomy": {(*client).setPriority, (*client).checkPriority},
 		"keys":     {(*client).makeKey, func(c *client) bool { _, ok := c.checkKeys(); return ok }},
 		"login":    {(*client).signIn, (*client).checkCookies},
+		"address":  {(*client).move, (*client).checkAddress},
 	}
 }
 
@@ -59,7 +69,7 @@ type credential struct{ name, value string }
 func newClient(t *testing.T, base, name, key string, k kind) *client {
 	t.Helper()
 	c := &client{t: t, name: name, base: base, kind: k, key: credential{"Authorization", "Bearer " + key}, states: map[string][]string{},
-		success: make(chan time.Time), ended: make(chan struct{})}
+		success: make(chan time.Time), ended: make(chan struct{}), problem: func(what string) { t.Error(what) }}
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	c.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -73,12 +83,12 @@ func newClient(t *testing.T, base, name, key string, k kind) *client {
 
 func (c *client) work(stop <-chan struct{}) {
 	defer close(c.ended)
-	for n := 0; !c.broken; n++ {
+	for ; !c.broken; c.steps++ {
 		select {
 		case <-stop:
 			return
 		default:
-			c.step(c, n)
+			c.step(c, c.steps)
 		}
 	}
 }
@@ -86,16 +96,22 @@ func (c *client) work(stop <-chan struct{}) {
 // fail ends the work of the client, and the test fails.
 func (c *client) fail(format string, args ...any) {
 	c.broken = true
-	c.t.Errorf("client "+c.name+": "+format, args...)
+	c.problem(fmt.Sprintf("client "+c.name+": "+format, args...))
 }
 
 // send sends a request and reports whether it was served, with this status. If
 // not, it must have been told that the service cannot answer.
 func (c *client) send(by credential, method, path, body string, status int) (answer any, cookie string, ok bool) {
+	_, answer, cookie, ok = c.ask(by, method, path, body, status)
+	return answer, cookie, ok
+}
+
+// ask is send for a request that may have one of several answers.
+func (c *client) ask(by credential, method, path, body string, statuses ...int) (status int, answer any, cookie string, ok bool) {
 	r, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, strings.NewReader(body))
 	if err != nil {
 		c.fail("%v", err)
-		return nil, "", false
+		return 0, nil, "", false
 	}
 	if by.name != "" {
 		r.Header.Set(by.name, by.value)
@@ -105,29 +121,45 @@ func (c *client) send(by credential, method, path, body string, status int) (ans
 	}
 	sent := time.Now()
 	res, err := c.http.Do(r)
+	var text []byte
+	if err == nil {
+		defer res.Body.Close()
+		text, err = io.ReadAll(res.Body)
+	}
+	switch {
+	case err != nil && c.mortal:
+		c.killed = true
+		return 0, nil, "", false
+	case err == nil && len(text) > 0:
+		err = json.Unmarshal(text, &answer)
+	}
 	if err != nil {
-		c.fail("%v", err)
-		return nil, "", false
+		c.fail("%s %s %s: %v", method, path, body, err)
+		return 0, nil, "", false
 	}
-	defer res.Body.Close()
-	if res.ContentLength != 0 {
-		err = json.NewDecoder(res.Body).Decode(&answer)
-	}
-	ok = res.StatusCode == status
-	c.samples = append(c.samples, sample{sent, time.Now(), ok})
-	if envelope, _ := answer.(map[string]any); err != nil || !ok && (res.StatusCode != http.StatusServiceUnavailable || envelope["type"] != "server_error") {
-		c.fail("%s %s %s: got %d, %v, %v, want %d, or 503", method, path, body, res.StatusCode, answer, err, status)
-	}
-	if ok {
-		select {
-		case c.success <- sent:
-		default:
-		}
+	ok = slices.Contains(statuses, res.StatusCode)
+	c.note(sample{sent, time.Now(), ok})
+	if envelope, _ := answer.(map[string]any); !ok && (res.StatusCode != http.StatusServiceUnavailable || envelope["type"] != "server_error") {
+		c.fail("%s %s %s: got %d, %v, want one of %v, or 503", method, path, body, res.StatusCode, answer, statuses)
 	}
 	for _, k := range res.Cookies() {
 		cookie = k.Name + "=" + k.Value
 	}
-	return answer, cookie, ok
+	return res.StatusCode, answer, cookie, ok
+}
+
+// note keeps what became of a request, where the server lives long enough for it
+// to be of interest.
+func (c *client) note(s sample) {
+	if !c.mortal {
+		c.samples = append(c.samples, s)
+	}
+	if s.served {
+		select {
+		case c.success <- s.sent:
+		default:
+		}
+	}
 }
 
 // changed notes that a thing was put into a state, or perhaps was.
@@ -143,6 +175,9 @@ func (c *client) changed(thing, state string, acknowledged bool) {
 func (c *client) sees(thing, state string) {
 	if want := c.states[thing]; !slices.Contains(want, state) {
 		c.fail("%s is %s, want one of %v", thing, state, want)
+	}
+	if c.settled {
+		c.states[thing] = []string{state}
 	}
 }
 
@@ -178,19 +213,22 @@ func (c *client) checkPriority() bool {
 	return ok
 }
 
-// makeKey makes a key, uses it, and deletes the oldest of several.
+// makeKey makes a key and uses it or, if there are several, deletes the oldest.
 func (c *client) makeKey(n int) {
+	if keys, ok := c.checkKeys(); !ok {
+		return
+	} else if len(keys) > 5 {
+		oldest := keys[len(keys)-1]
+		_, _, ok := c.send(c.session, "DELETE", apiKeys+oldest.id, "", http.StatusNoContent)
+		c.changed(oldest.label, "gone", ok)
+		return
+	}
 	label := fmt.Sprint("k", n)
 	answer, _, ok := c.send(c.session, "POST", apiKeys, fmt.Sprintf(`{"label":%q,"scopes":["user:read"],"scoped_teams":[],"scoped_organizations":[]}`, label), http.StatusCreated)
 	c.states[label] = []string{"gone"}
 	c.changed(label, "there", ok)
 	if ok {
 		c.send(credential{"Authorization", fmt.Sprint("Bearer ", answer.(map[string]any)["value"])}, "GET", me, "", http.StatusOK)
-	}
-	if keys, ok := c.checkKeys(); ok && len(keys) > 5 {
-		oldest := keys[len(keys)-1]
-		_, _, ok := c.send(c.session, "DELETE", apiKeys+oldest.id, "", http.StatusNoContent)
-		c.changed(oldest.label, "gone", ok)
 	}
 }
 
@@ -212,8 +250,12 @@ func (c *client) checkKeys() (keys []listedKey, ok bool) {
 		}
 	}
 	for label := range c.states {
-		if !there[label] {
-			c.sees(label, "gone")
+		if there[label] {
+			continue
+		}
+		c.sees(label, "gone")
+		if len(c.states[label]) == 1 {
+			delete(c.states, label) // its name does not come back
 		}
 	}
 	return keys, true
@@ -251,4 +293,63 @@ func (c *client) checkCookies() bool {
 		}
 	}
 	return true
+}
+
+// homes is how many addresses there are for those who move.
+const homes = 20
+
+// move takes another address, which somebody else may have. That ends other
+// sessions, and gives this one a new cookie.
+func (c *client) move(n int) {
+	c.settleIn()
+	home := fmt.Sprintf("home%d@example.com", (7*n+3*int(c.name[len(c.name)-1]))%homes)
+	status, _, cookie, ok := c.ask(c.session, "PATCH", me, fmt.Sprintf(`{"email":%q}`, home),
+		http.StatusOK, http.StatusBadRequest, http.StatusTooManyRequests, http.StatusUnauthorized)
+	switch {
+	case !ok:
+		c.changed("address", home, false)
+	case status == http.StatusOK:
+		c.changed("address", home, true)
+		if cookie != "" {
+			c.session.value = cookie
+		}
+	case status == http.StatusUnauthorized: // the answer with the new cookie was lost
+		c.returnHome()
+	}
+}
+
+func (c *client) checkAddress() bool {
+	_, ok := c.address()
+	return ok
+}
+
+// address is what the server has.
+func (c *client) address() (string, bool) {
+	answer, _, ok := c.send(c.key, "GET", me, "", http.StatusOK)
+	if !ok {
+		return "", false
+	}
+	address := fmt.Sprint(answer.(map[string]any)["email"])
+	c.settleIn()
+	c.sees("address", address)
+	return address, true
+}
+
+// settleIn notes the address that everybody has at first.
+func (c *client) settleIn() {
+	if c.states["address"] == nil {
+		c.states["address"] = []string{c.name + "@example.com"}
+	}
+}
+
+// returnHome signs in again, by the address that the server has.
+func (c *client) returnHome() {
+	address, ok := c.address()
+	if !ok {
+		return
+	}
+	body := fmt.Sprintf(`{"email":%q,"password":%q}`, address, clientPassword)
+	if _, cookie, ok := c.send(credential{}, "POST", "/api/login", body, http.StatusOK); ok {
+		c.session.value = cookie
+	}
 }

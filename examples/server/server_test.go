@@ -85,10 +85,9 @@ func (c *child) listening(t *testing.T) {
 			}()
 			return
 		}
-		t.Log(lines.Text())
 		c.said += lines.Text() + "\n"
 	}
-	t.Fatalf("the server did not start: %v", c.cmd.Wait())
+	t.Fatalf("the server did not start: %v\n%s", c.cmd.Wait(), c.said)
 }
 
 // end waits for the process, after which its output may be read.
