@@ -34,6 +34,18 @@ func TestOwnersAreLockedFirst(t *testing.T) {
 			func(ctx context.Context, tx auth.Tx, s auth.Session) error { return last(tx.APIKeyByHash(ctx, secret)) },
 			func(ctx context.Context, tx auth.Tx, s auth.Session) error { return err(tx.APIKeys(ctx, s.UserID)) },
 		},
+		"API key that is deleted": {
+			func(ctx context.Context, tx auth.Tx, s auth.Session) error {
+				return tx.SaveAPIKey(ctx, auth.APIKey{ID: "k", UserID: s.UserID, Hash: secret})
+			},
+			func(ctx context.Context, tx auth.Tx, s auth.Session) error {
+				if _, err := tx.APIKey(ctx, "k"); err != nil {
+					return err
+				}
+				return tx.DeleteAPIKey(ctx, "k")
+			},
+			func(ctx context.Context, tx auth.Tx, s auth.Session) error { return err(tx.APIKeys(ctx, s.UserID)) },
+		},
 		"ticket": {
 			func(ctx context.Context, tx auth.Tx, s auth.Session) error {
 				return tx.SaveTicket(ctx, auth.Ticket{Purpose: auth.PendingLogin, Hash: secret, UserID: s.UserID})

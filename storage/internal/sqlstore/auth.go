@@ -149,7 +149,11 @@ func (r reader) APIKeyByHash(ctx context.Context, h auth.Hash) (auth.APIKey, *us
 }
 
 func (r reader) APIKey(ctx context.Context, id string) (auth.APIKey, error) {
-	return one(ctx, r, "read API key", keyRow.key, "select "+keyColumns+" from {api_keys} c where id = $1"+r.lock, id)
+	const from = "{api_keys} c where c.id = $1"
+	if err := r.lockOwner(ctx, from, id); err != nil {
+		return auth.APIKey{}, err
+	}
+	return one(ctx, r, "read API key", keyRow.key, "select "+keyColumns+" from "+from+r.lock, id)
 }
 
 func (r reader) APIKeys(ctx context.Context, user users.ID) ([]auth.APIKey, error) {
