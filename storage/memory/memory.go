@@ -25,7 +25,7 @@ type Store struct{ *cached.Store }
 // New returns an empty store.
 func New() *Store {
 	s := newStore()
-	s.cache = cached.New(s, s)
+	s.cache = cached.New(s, s.version)
 	return &Store{s.cache}
 }
 
@@ -240,22 +240,21 @@ func (s *store) tell(kept bool) {
 	switch {
 	case s.cache == nil:
 	case kept:
-		s.cache.Committed(true)
+		s.cache.Committed(true, s.d.version(), false)
 	default:
 		s.cache.Undone()
 	}
 }
 
-// Version counts commits, from one.
-func (s *store) Version(context.Context) (uint64, error) {
+// version counts commits, from one.
+func (d *data) version() uint64 { return 1 + d.commits.Load() }
+
+func (s *store) version(context.Context) (uint64, error) {
 	if s.d.closed.Load() {
 		return 0, errClosed()
 	}
-	return 1 + s.d.commits.Load(), nil
+	return s.d.version(), nil
 }
-
-// Settled is the Version: there is nobody else.
-func (s *store) Settled() (version uint64, foreign bool) { return 1 + s.d.commits.Load(), false }
 
 // UpdateUsers runs fn in a transaction.
 func (s *store) UpdateUsers(ctx context.Context, fn func(users.Tx) error) error {

@@ -114,13 +114,13 @@ func assemble(path string, read, write *sqlx.DB, o options) (*Store, error) {
 	}
 	var cache *cached.Store
 	d.Committed = func(ok bool) {
-		w.committed()
-		cache.Committed(ok)
+		version, foreign := w.committed()
+		cache.Committed(ok, version, foreign)
 	}
 	d.Undone = func() { cache.Undone() }
 	// The last one to close tidies the file up, and must be one that may write.
 	s := sqlstore.New(read, write, sqlstore.Names{}, d, func() error { return errors.Join(w.close(), read.Close(), write.Close()) })
-	cache = cached.New(s, w)
+	cache = cached.New(s, w.version)
 	return &Store{Storage: cache, sql: s, write: write}, nil
 }
 

@@ -18,11 +18,7 @@ import (
 type watch struct {
 	observer *observed
 	writer   *observed
-
-	mu      sync.Mutex
-	version uint64 // of the observer, after the last commit of the writer
-	foreign bool   // somebody else has committed since that was asked last
-	other   uint64 // of the writer
+	other    uint64 // of the writer, after its last commit
 }
 
 func newWatch(path string, write *sqlx.DB) (*watch, error) {
@@ -31,38 +27,27 @@ func newWatch(path string, write *sqlx.DB) (*watch, error) {
 		return nil, err
 	}
 	w := &watch{observer: &observed{db: db.DB, keep: true}, writer: &observed{db: write.DB}}
-	if w.version, err = w.observer.read(); err == nil {
-		w.other, err = w.writer.read()
-	}
-	if err != nil {
+	if w.other, err = w.writer.read(); err != nil {
 		return nil, errors.Join(explain(err), db.Close())
 	}
 	return w, nil
 }
 
-// Version is that of the observer.
-func (w *watch) Version(context.Context) (uint64, error) { return w.observer.read() }
+// version is that of the observer.
+func (w *watch) version(context.Context) (uint64, error) { return w.observer.read() }
 
-// Settled returns what committed has found.
-func (w *watch) Settled() (version uint64, foreign bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	version, foreign = w.version, w.foreign
-	w.foreign = false
-	return version, foreign
-}
-
-// committed follows each commit of the writer.
-func (w *watch) committed() {
-	version, observed := w.observer.read()
-	// Later than the observer, so that nobody else comes in between unseen.
-	other, written := w.writer.read()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if observed != nil || written != nil || other != w.other {
-		w.foreign = true
+// committed follows each commit of the writer, before the next. It returns the
+// version and whether somebody else has committed since the commit before.
+func (w *watch) committed() (version uint64, foreign bool) {
+	version, err := w.observer.read()
+	if err != nil {
+		version = 0
 	}
-	w.version, w.other = version, other
+	// Later than the observer, so that nobody else comes in between unseen.
+	other, err := w.writer.read()
+	foreign = err != nil || other != w.other
+	w.other = other
+	return version, foreign
 }
 
 func (w *watch) close() error { return w.observer.close() }

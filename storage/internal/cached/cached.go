@@ -2,10 +2,9 @@
 // come with them, in memory in front of another store. What it answers is what
 // the store would, so that it may be asked for permission. The argument:
 //
-//  1. Versions name states. Changes.Version is another number after every
-//     commit, whoever made it, and never an earlier one again. So whatever is
-//     read from the store between two equal versions is the state of that
-//     version.
+//  1. Versions name states: there is another number after every commit, whoever
+//     made it, and never an earlier one again. So whatever is read from the store
+//     between two equal versions is the state of that version.
 //  2. What is kept is the state of version seen: a read adds to it only what is
 //     of that version, found equal before and after.
 //  3. A read is answered from it only if the version was seen after the read
@@ -13,16 +12,16 @@
 //     before, so that the read misses what was kept then.
 //  4. seen moves in two ways. When somebody else has committed, everything is
 //     dropped (catchUp). When only transactions of this store have, what they
-//     touched is dropped or replaced (settle), and the rest is the same in both
-//     states.
-//  5. The second way needs to know that nobody else came in between. From before
-//     its commit until it has settled a transaction counts as pending, and
-//     meanwhile nothing catches up: a version that is not seen may be its own.
-//     The last to settle asks Changes whether there was a foreign commit, and
-//     until then seen is unknown, for what is kept is of no version.
+//     touched is dropped or replaced (Committed), and the rest is the same in
+//     both states.
+//  5. The second way needs to know that nobody else came in between, and the
+//     store says so. A transaction is pending from the end of its function until
+//     then, and meanwhile nothing catches up: a version that is not seen may be
+//     its own.
 //
-// A store that this one is put in front of must not answer a transaction whose
-// function has succeeded before it is committed or never will be.
+// A store behind this one runs its transactions one after another. Of each whose
+// function has succeeded it says Committed or Undone, before it answers and before
+// the next commit; several may share one.
 package cached
 
 import (
@@ -42,25 +41,14 @@ const (
 	maxPage     = 256      // users of a list that is kept
 )
 
-// Changes tells what happens to a database. It is safe for concurrent use.
-type Changes interface {
-	// Version is a number that is another one after every commit, whoever made it.
-	// It never comes back to an earlier one and is never zero.
-	Version(ctx context.Context) (uint64, error)
-	// Settled is the Version right after the last commit of this store, and
-	// whether somebody else has committed since the call before. Zero means
-	// unknown.
-	Settled() (version uint64, foreign bool)
-}
-
 // Store implements storage.Storage in front of another.
 type Store struct {
 	storage.Storage
-	changes Changes
+	version func(context.Context) (uint64, error)
 
 	mu       sync.RWMutex
 	seen     uint64    // the version of what is kept; zero is unknown
-	pending  []*record // transactions between before their commit and settle, in their order
+	pending  []*record // what is about to be committed touches, in order
 	size     int       // of all accounts, in bytes
 	accounts map[users.ID]*account
 	secrets  map[secretKey]secret
@@ -99,9 +87,10 @@ type page struct {
 	ids   []users.ID
 }
 
-// New returns a store in front of inner.
-func New(inner storage.Storage, changes Changes) *Store {
-	s := &Store{Storage: inner, changes: changes}
+// New returns a store in front of inner. version is safe for concurrent use and
+// never returns zero.
+func New(inner storage.Storage, version func(context.Context) (uint64, error)) *Store {
+	s := &Store{Storage: inner, version: version}
 	s.clear()
 	return s
 }
@@ -133,7 +122,7 @@ func (s *Store) drop(id users.ID) {
 // database. What is read from the store after a miss may be kept as of version,
 // unless that is zero.
 func (s *Store) look(ctx context.Context, find func() bool) (found bool, version uint64) {
-	version, err := s.changes.Version(ctx)
+	version, err := s.version(ctx)
 	if err != nil {
 		// The store itself will tell what is wrong.
 		return false, 0
@@ -159,7 +148,7 @@ func (s *Store) catchUp(ctx context.Context) (version uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Again, as a transaction of this store may have come and gone meanwhile.
-	version, err := s.changes.Version(ctx)
+	version, err := s.version(ctx)
 	if err != nil || len(s.pending) > 0 {
 		return 0
 	}
@@ -176,7 +165,7 @@ func (s *Store) keep(ctx context.Context, version uint64, put func()) {
 	if version == 0 {
 		return
 	}
-	if now, err := s.changes.Version(ctx); err != nil || now != version {
+	if now, err := s.version(ctx); err != nil || now != version {
 		return
 	}
 	s.mu.Lock()

@@ -15,6 +15,7 @@ import (
 	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/storage"
+	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -95,20 +96,28 @@ func (g *rig) play(ctx context.Context, list []uint64) (int, error) {
 // step is one transaction, or two of which one comes in the middle of something
 // else.
 func (g *rig) step(ctx context.Context, r *rand.Rand) error {
-	c := g.caches[r.IntN(len(g.caches))]
+	c, other := g.caches[r.IntN(len(g.caches))], g.caches[r.IntN(len(g.caches))]
 	var err, inner error
-	then := func() {
-		inner = errors.Join(g.transaction(ctx, g.caches[r.IntN(len(g.caches))], r), g.check(ctx, r))
-	}
-	switch r.IntN(6) {
-	case 0:
+	then := func() { inner = errors.Join(g.transaction(ctx, other, r), g.check(ctx, r)) }
+	switch r.IntN(8) {
+	case 0, 1, 2:
+		c.behind.meanwhile(then, r.IntN(4))
+		err = g.racing(ctx, c, r)
+		c.behind.meanwhile(nil, 0)
+	case 3:
+		// The transaction of another process, as c's own run one after another.
+		if other == c {
+			then = func() { inner = g.check(ctx, r) }
+		}
 		c.behind.afterCommit = then
 		err = g.transaction(ctx, c, r)
 		c.behind.afterCommit = nil
-	case 1, 2:
-		c.meanwhile(then, r.IntN(4))
-		err = g.racing(ctx, c, r)
-		c.meanwhile(nil, 0)
+	case 4:
+		if _, file := g.plain.(*sqlite.Store); file { // memory has readers wait
+			c.behind.beforeCommit = func() { inner = g.check(ctx, r) }
+		}
+		err = g.transaction(ctx, c, r)
+		c.behind.beforeCommit = nil
 	default:
 		err = g.transaction(ctx, c, r)
 	}

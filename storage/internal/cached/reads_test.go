@@ -43,6 +43,9 @@ func reads() []read {
 				return credential{t, p}, err
 			}})
 	}
+	for id := range users.ID(3) {
+		list = append(list, read{fmt.Sprint("user ", id+1), func(ctx context.Context, st auth.Reader) (any, error) { return st.User(ctx, id+1) }})
+	}
 	for _, q := range []users.Query{
 		{Limit: 100}, {Limit: 2, Offset: 1}, {Limit: 2, After: 1}, {Limit: 1, ID: 2}, {Limit: 1, Email: "user1@example.com"},
 		{Limit: 9, Staff: users.Some(true)}, {Limit: 9, Active: true}, {Limit: 1, UUID: uuid.UUID{0: 1, 6: 0x71, 8: 0x80}},

@@ -25,42 +25,29 @@ type rig struct {
 // paused is a cache in which something can happen where it meets the store
 // behind it.
 type paused struct {
-	storage.Storage
-	behind  *behind
-	changes *slowChanges
-}
-
-// pause takes the place of what is behind a cache, before it is used.
-func pause(c *cached.Store) *paused {
-	b := &behind{Storage: c.Storage}
-	c.Storage = b
-	return &paused{c, b, &slowChanges{}}
-}
-
-// meanwhile has fn run once in the middle of the next read, at one of four
-// points if it comes to that one.
-func (p *paused) meanwhile(fn func(), point int) {
-	p.changes.afterVersion, p.behind.beforeRead, p.behind.afterRead = nil, nil, nil
-	switch point {
-	case 0: // before it looks at what is kept
-		p.changes.afterVersion = fn
-	case 1:
-		p.behind.beforeRead = fn
-	case 2:
-		p.behind.afterRead = fn
-	case 3: // before what it has read is kept
-		p.behind.afterRead = func() { p.changes.afterVersion = fn }
-	}
+	*cached.Store
+	behind *behind
 }
 
 // behind is the store behind a cache. Each of its functions, unless nil, runs
 // once and is forgotten.
 type behind struct {
 	storage.Storage
-	beforeRead  func()
-	afterRead   func() // what was read is not kept yet
-	afterCommit func() // what was touched is not dropped yet
-	committed   func() // unless nil, after each commit
+	shared *shared // nil if the store itself tells the cache of its commits
+
+	afterVersion func()
+	beforeRead   func()
+	afterRead    func()
+	beforeCommit func() // the function has succeeded
+	afterCommit  func() // the cache does not know yet
+	reads        int    // so far
+}
+
+// pause takes the place of what is behind a cache, before it is used.
+func pause(c *cached.Store) *paused {
+	b := &behind{Storage: c.Storage}
+	c.Storage = b
+	return &paused{c, b}
 }
 
 func once(fn *func()) {
@@ -70,9 +57,31 @@ func once(fn *func()) {
 	}
 }
 
+// meanwhile has fn run once in the middle of the next read, at one of four
+// points if it comes to that one.
+func (b *behind) meanwhile(fn func(), point int) {
+	b.afterVersion, b.beforeRead, b.afterRead = nil, nil, nil
+	switch point {
+	case 0: // before it looks at what is kept
+		b.afterVersion = fn
+	case 1:
+		b.beforeRead = fn
+	case 2:
+		b.afterRead = fn
+	case 3: // before what it has read is kept
+		b.afterRead = func() { b.afterVersion = fn }
+	}
+}
+
 func (b *behind) reading() (end func()) {
+	b.reads++
 	once(&b.beforeRead)
 	return func() { once(&b.afterRead) }
+}
+
+func (b *behind) User(ctx context.Context, id users.ID) (users.User, error) {
+	defer b.reading()()
+	return b.Storage.User(ctx, id)
 }
 
 func (b *behind) Profiles(ctx context.Context, q users.Query) (users.Page, error) {
@@ -96,83 +105,107 @@ func (b *behind) OAuthTokenByHash(ctx context.Context, h auth.Hash) (auth.OAuthT
 }
 
 func (b *behind) UpdateUsers(ctx context.Context, fn func(users.Tx) error) error {
-	return b.update(b.Storage.UpdateUsers(ctx, fn))
+	return update(ctx, b, b.Storage.UpdateUsers, fn)
 }
 
 func (b *behind) UpdateAuth(ctx context.Context, fn func(auth.Tx) error) error {
-	return b.update(b.Storage.UpdateAuth(ctx, fn))
+	return update(ctx, b, b.Storage.UpdateAuth, fn)
 }
 
 func (b *behind) UpdateAutonomy(ctx context.Context, fn func(autonomy.Tx) error) error {
-	return b.update(b.Storage.UpdateAutonomy(ctx, fn))
+	return update(ctx, b, b.Storage.UpdateAutonomy, fn)
 }
 
 func (b *behind) UpdateIntegrations(ctx context.Context, fn func(integrations.Tx) error) error {
-	return b.update(b.Storage.UpdateIntegrations(ctx, fn))
+	return update(ctx, b, b.Storage.UpdateIntegrations, fn)
 }
 
-func (b *behind) update(err error) error {
-	if err == nil && b.committed != nil {
-		b.committed()
-	}
-	if err == nil {
-		once(&b.afterCommit)
+func update[X any](ctx context.Context, b *behind, run func(context.Context, func(X) error) error, fn func(X) error) error {
+	succeeded := false
+	err := run(ctx, func(tx X) error {
+		err := fn(tx)
+		if succeeded = err == nil; succeeded {
+			once(&b.beforeCommit)
+		}
+		return err
+	})
+	if succeeded && b.shared != nil {
+		b.shared.tell(err == nil, func() { once(&b.afterCommit) })
 	}
 	return err
 }
 
-// slowChanges are those of memory, where something can happen once after a
-// version is read.
-type slowChanges struct {
-	cached.Changes
-	afterVersion func()
+// shared tells a cache what happens to a store that has others besides.
+type shared struct {
+	cache   *cached.Store
+	version func() uint64
+	last    uint64
 }
 
-func (c *slowChanges) Version(ctx context.Context) (uint64, error) {
-	defer once(&c.afterVersion)
-	return c.Changes.Version(ctx)
+// tell has between happen after a commit, before the cache knows.
+func (s *shared) tell(ok bool, between func()) {
+	if !ok {
+		s.cache.Undone()
+		return
+	}
+	version := s.version()
+	between()
+	s.cache.Committed(true, version, s.version() != s.last+1)
+	s.last = s.version()
 }
 
-// overMemory has one cache as memory itself has it.
-func overMemory(*testing.T) *rig {
-	bare := memory.New().Storage
-	changes := &slowChanges{Changes: bare.(cached.Changes)}
-	c := pause(cached.New(bare, changes))
-	c.changes = changes
-	return &rig{caches: []*paused{c}, plain: bare, committed: map[string]int{}}
+// counted counts the commits of a store.
+type counted struct {
+	storage.Storage
+	version uint64
 }
 
-// overShared has two caches that do not know of each other.
+func (c *counted) UpdateUsers(ctx context.Context, fn func(users.Tx) error) error {
+	return c.count(c.Storage.UpdateUsers(ctx, fn))
+}
+
+func (c *counted) UpdateAuth(ctx context.Context, fn func(auth.Tx) error) error {
+	return c.count(c.Storage.UpdateAuth(ctx, fn))
+}
+
+func (c *counted) UpdateAutonomy(ctx context.Context, fn func(autonomy.Tx) error) error {
+	return c.count(c.Storage.UpdateAutonomy(ctx, fn))
+}
+
+func (c *counted) UpdateIntegrations(ctx context.Context, fn func(integrations.Tx) error) error {
+	return c.count(c.Storage.UpdateIntegrations(ctx, fn))
+}
+
+func (c *counted) count(err error) error {
+	if err == nil {
+		c.version++
+	}
+	return err
+}
+
+// overShared has two caches of one store, which do not know of each other. For
+// one goroutine only.
 func overShared(*testing.T) *rig {
-	bare := memory.New().Storage
-	g := &rig{plain: bare, committed: map[string]int{}}
+	store := &counted{Storage: memory.New().Storage, version: 1}
+	g := &rig{plain: store, committed: map[string]int{}}
 	for range 2 {
-		shared := &sharedChanges{Changes: bare.(cached.Changes)}
-		shared.version, _ = shared.Changes.Settled()
-		changes := &slowChanges{Changes: shared}
-		c := pause(cached.New(bare, changes))
-		c.changes, c.behind.committed = changes, shared.committed
+		var c *paused
+		c = pause(cached.New(store, func(context.Context) (uint64, error) {
+			version := store.version
+			once(&c.behind.afterVersion)
+			return version, nil
+		}))
+		c.behind.shared = &shared{c.Store, func() uint64 { return store.version }, 1}
 		g.caches = append(g.caches, c)
 	}
 	return g
 }
 
-// sharedChanges are those of memory as one of several sees them.
-type sharedChanges struct {
-	cached.Changes
-	version uint64 // at the last commit
-	foreign bool   // somebody else has committed between the last ones
-}
-
-func (c *sharedChanges) committed() {
-	version, _ := c.Changes.Settled()
-	c.foreign = c.foreign || version != c.version+1
-	c.version = version
-}
-
-func (c *sharedChanges) Settled() (version uint64, foreign bool) {
-	foreign, c.foreign = c.foreign, false
-	return c.version, foreign
+// overMemory has the cache that memory has.
+func overMemory(*testing.T) *rig {
+	st := memory.New()
+	bare := st.Storage
+	return &rig{caches: []*paused{pause(st.Store)}, plain: bare, committed: map[string]int{}}
 }
 
 // overFile has two caches over one SQLite file.
@@ -190,10 +223,9 @@ func overFile(t *testing.T) *rig {
 		})
 		return st
 	}
-	g := &rig{committed: map[string]int{}}
+	g := &rig{plain: open(sqlite.WithoutCache()), committed: map[string]int{}}
 	for range 2 {
 		g.caches = append(g.caches, pause(open().Storage.(*cached.Store)))
 	}
-	g.plain = open(sqlite.WithoutCache())
 	return g
 }

@@ -144,7 +144,6 @@ type authRecorder struct {
 }
 
 func (t authRecorder) SaveSession(ctx context.Context, s auth.Session) error {
-	t.r.touch(s.UserID)
 	t.r.names = append(t.r.names, s.ID)
 	return t.tx.SaveSession(ctx, s)
 }
@@ -188,7 +187,6 @@ func (t authRecorder) touchOwner(ctx context.Context, key string) error {
 }
 
 func (t authRecorder) SaveOAuthToken(ctx context.Context, k auth.OAuthToken) error {
-	t.r.touch(k.UserID)
 	t.r.names = append(t.r.names, k.Hash)
 	return t.tx.SaveOAuthToken(ctx, k)
 }
