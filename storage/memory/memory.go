@@ -14,13 +14,14 @@ import (
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/autonomy"
 	"github.com/hedgerow-dev/hedgerow/integrations"
+	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/storage/internal/cached"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 // Store implements storage.Storage. It is safe for concurrent use: transactions
 // run one at a time and readers wait while one runs.
-type Store struct{ *cached.Store }
+type Store struct{ storage.Storage }
 
 // New returns an empty store.
 func New() *Store {

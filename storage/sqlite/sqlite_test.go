@@ -29,6 +29,12 @@ func TestStorage(t *testing.T) {
 	})
 }
 
+func TestWithoutCache(t *testing.T) {
+	storagetest.Run(t, func(t *testing.T) storage.Storage {
+		return open(t, filepath.Join(t.TempDir(), "a.db"), sqlite.WithoutCache())
+	})
+}
+
 func BenchmarkStorage(b *testing.B) {
 	storagetest.Benchmark(b, func(b *testing.B) storage.Storage { return open(b, filepath.Join(b.TempDir(), "a.db")) })
 }

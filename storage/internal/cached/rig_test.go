@@ -139,19 +139,26 @@ func update[X any](ctx context.Context, b *behind, run func(context.Context, fun
 type shared struct {
 	cache   *cached.Store
 	version func() uint64
-	last    uint64
+	last    uint64 // version, as far as the cache knows
+	failed  int
 }
 
-// tell has between happen after a commit, before the cache knows.
+// tell has between happen after a commit, before the cache knows. What came to
+// nothing it calls undone, or a commit that failed.
 func (s *shared) tell(ok bool, between func()) {
 	if !ok {
-		s.cache.Undone()
-		return
+		if s.failed++; s.failed%2 == 0 {
+			s.cache.Undone()
+			return
+		}
+	} else {
+		s.last++
 	}
 	version := s.version()
 	between()
-	s.cache.Committed(true, version, s.version() != s.last+1)
+	foreign := s.version() != s.last
 	s.last = s.version()
+	s.cache.Committed(ok, version, foreign)
 }
 
 // counted counts the commits of a store.
@@ -183,10 +190,13 @@ func (c *counted) count(err error) error {
 	return err
 }
 
+// cacheOf returns the cache that a store is.
+func cacheOf(st storage.Storage) *cached.Store { return st.(*cached.Store) }
+
 // overShared has two caches of one store, which do not know of each other. For
 // one goroutine only.
 func overShared(*testing.T) *rig {
-	store := &counted{Storage: memory.New().Storage, version: 1}
+	store := &counted{Storage: cacheOf(memory.New().Storage).Storage, version: 1}
 	g := &rig{plain: store, committed: map[string]int{}}
 	for range 2 {
 		var c *paused
@@ -195,7 +205,7 @@ func overShared(*testing.T) *rig {
 			once(&c.behind.afterVersion)
 			return version, nil
 		}))
-		c.behind.shared = &shared{c.Store, func() uint64 { return store.version }, 1}
+		c.behind.shared = &shared{cache: c.Store, version: func() uint64 { return store.version }, last: 1}
 		g.caches = append(g.caches, c)
 	}
 	return g
@@ -203,9 +213,9 @@ func overShared(*testing.T) *rig {
 
 // overMemory has the cache that memory has.
 func overMemory(*testing.T) *rig {
-	st := memory.New()
-	bare := st.Storage
-	return &rig{caches: []*paused{pause(st.Store)}, plain: bare, committed: map[string]int{}}
+	c := cacheOf(memory.New().Storage)
+	bare := c.Storage
+	return &rig{caches: []*paused{pause(c)}, plain: bare, committed: map[string]int{}}
 }
 
 // overFile has two caches over one SQLite file.
@@ -225,7 +235,7 @@ func overFile(t *testing.T) *rig {
 	}
 	g := &rig{plain: open(sqlite.WithoutCache()), committed: map[string]int{}}
 	for range 2 {
-		g.caches = append(g.caches, pause(open().Storage.(*cached.Store)))
+		g.caches = append(g.caches, pause(cacheOf(open().Storage)))
 	}
 	return g
 }
