@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"pgregory.net/rapid"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -271,4 +272,18 @@ func (w *world) beginning(authenticator bool) []operation {
 	return append(ops, saveMembership(users.Membership{UserID: 1, OrganizationID: acme, Level: users.LevelOwner}),
 		saveMembership(users.Membership{UserID: 2, OrganizationID: acme, Level: users.LevelMember}),
 		saveMembership(users.Membership{UserID: 2, OrganizationID: beta, Level: users.LevelAdmin}))
+}
+
+// registerPasskey gives the member a passkey as second factor.
+func (w *world) registerPasskey(rt *rapid.T) {
+	cookie := w.known["cookie"][1]
+	send := func(method, path, body string) {
+		op := call(request{method: method, path: path, body: body, from: "192.0.2.1:1", header: [][2]string{{"Cookie", cookie}, {"Content-Type", "application/json"}}})
+		op.name = method + " " + path
+		w.run(rt, op)
+	}
+	send("POST", registerBegin, "")
+	_, credential, _ := strings.Cut(w.known["registration"][0], " ")
+	send("POST", registerComplete, body(credential))
+	send("PATCH", "/api/users/@me", `{"passkeys_enabled_for_2fa":true}`)
 }

@@ -33,9 +33,10 @@ func (w *world) newOperations() *rapid.Generator[operation] {
 		"POST /api/users/{user}/integrations/github/start", "POST /api/users/{user}/passkeys/register/begin", "POST /api/users/{user}/passkeys/register/complete",
 		"POST /api/login/passkey/begin", "POST /api/login/passkey/complete", "POST /api/login/2fa/passkey/begin", "POST /api/login/2fa/passkey/complete",
 		"POST /api/login/2fa/passkey/complete", "DELETE /api/users/{user}/integrations/github/{requests}/{request}",
-		"GET /api/users/{user}/integrations/github/{installation}/branches", "GET /api/users/{user}/integrations/github/{installation}/branches"})
+		"GET /api/users/{user}/integrations/github/{installation}/branches", "GET /api/users/{user}/integrations/github/{installation}/branches",
+		"POST /api/users/{user}/two_factor_backup_codes"})
 	names = slices.Concat(names, []string{"time passes", "time passes", "time passes", "session", "session", "session", "session", "session", "session", "session", "session", "session", "visit of GitHub's page", "visit of GitHub's page",
-		"membership", "membership", "organization", "team", "account", "activation", "import of a link", "authenticator", "passkeys as second factor", "passkeys as second factor"})
+		"membership", "membership", "organization", "team", "account", "activation", "import of a link", "authenticator", "passkeys as second factor", "passkeys as second factor", "user token"})
 	callers := httpapi.Callers(w.envs[0].api)
 	for route, m := range makers {
 		method, path, _ := strings.Cut(route, " ")

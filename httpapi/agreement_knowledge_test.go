@@ -60,13 +60,14 @@ var before = map[string][]string{
 	"registration": {"POST /api/users/{user}/passkeys/register/begin"}, "assertion": {"POST /api/login/passkey/begin"}, "step": {"POST /api/login/2fa/passkey/begin"},
 	"setup": {"GET /api/users/{user}/two_factor_start_setup"}, "verify": {"verification token"}, "reset": {"POST /api/reset"}, "cookie": {"session"},
 	"key": {"POST /api/personal_api_keys"}, "session": {"GET /api/users/{user}/login_sessions"}, "passkey": {"POST /api/users/{user}/passkeys/register/complete"},
-	"request": {"GET /api/users/{user}/integrations/github/install_requests", "GET /complete/github-link"}, "installation": {"GET /api/users/{user}/integrations", "import of a link", "GET /complete/github-link"}, "invite": {"invite"},
+	"request": {"GET /api/users/{user}/integrations/github/install_requests"}, "asked": {"GET /complete/github-link"},
+	"autonomy": {"POST /api/users/{user}/signal_autonomy"}, "installation": {"GET /api/users/{user}/integrations", "import of a link", "GET /complete/github-link"}, "invite": {"invite"},
 	"pending address": {"change of address"}, "OAuth token": {"OAuth token"}, "identity": {"identity"}, "team installation": {"team installation"},
 }
 
 // needs names the kinds of facts without which a route or act is of little use.
 var needs = map[string]string{
-	"POST /api/login/token": "pending", "POST /api/login/2fa/passkey/begin": "pending", "POST /api/login/2fa/passkey/complete": "step",
+	"GET /api/users/{user}/signal_autonomy": "autonomy", "POST /api/login/token": "pending", "POST /api/login/2fa/passkey/begin": "pending", "POST /api/login/2fa/passkey/complete": "step",
 	"visit of GitHub's page": "page", "GET /complete/github-link": "callback", "POST /api/users/{user}/passkeys/register/complete": "registration",
 	"POST /api/login/passkey/complete": "assertion", "POST /api/users/{user}/validate_2fa": "setup", "POST /api/users/{user}/two_factor_validate": "setup",
 	"POST /api/users/verify_email": "verify", "GET /api/reset/{uuid}": "reset", "POST /api/reset/{uuid}": "reset", "invite deleted": "invite",
@@ -82,6 +83,9 @@ func (d draw) useful(name string) string {
 			if strings.Contains(name, "{"+segment+"}") {
 				need = segment
 			}
+		}
+		if need == "request" && len(d.w.known[need]) == 0 && len(d.w.known["asked"]) == 0 {
+			need = "asked"
 		}
 		if need == "" || len(d.w.known[need]) > 0 {
 			return name
@@ -118,15 +122,24 @@ func (w *world) learn(op operation, o reaction) {
 	if o.Status == http.StatusUnauthorized && strings.Contains(o.Body, "not_authenticated") {
 		w.known.dropCookie(op.cookie)
 	}
-	if strings.HasSuffix(o.Header.Get("Location"), "github_link_success=1") {
+	if op.name == "GET /complete/github-link" {
+		w.known.forget(op.used) // it is spent
+	}
+	switch location := o.Header.Get("Location"); {
+	case strings.HasSuffix(location, "github_link_success=1"):
 		w.known.add("installation", op.cookie+" 12345")
+	case strings.HasSuffix(location, "github_install_pending"):
+		w.known.add("asked", op.cookie)
+	}
+	if op.name == "POST /api/users/{user}/signal_autonomy" && o.succeeded() && op.cookie != "" {
+		w.known.add("autonomy", op.cookie)
 	}
 	var body any
 	if o.Status >= http.StatusBadRequest || json.Unmarshal([]byte(o.Body), &body) != nil {
 		return
 	}
 	for _, p := range idKinds {
-		if strings.Contains(op.name, p.path) {
+		if strings.Contains(op.name, p.path) && !strings.HasSuffix(op.name, "/begin") {
 			walk(body, func(m map[string]any) {
 				if id := textOf(m["id"]); id != "" {
 					w.known.add(p.kind, op.cookie+" "+id)
@@ -143,7 +156,7 @@ func (w *world) learn(op operation, o reaction) {
 			w.known.add("secret", secret)
 			w.known.add("setup", op.cookie+" "+secret)
 		}
-		if page := textOf(m["install_url"]); page != "" && op.cookie != "" {
+		if page := textOf(m["install_url"]); strings.HasSuffix(op.name, "/start") && op.cookie != "" {
 			w.known.add("page", op.cookie+" "+page)
 		}
 		if codes, ok := m["backup_codes"].([]any); ok {

@@ -41,7 +41,7 @@ type maker struct {
 func numbers(d draw, names ...string) string {
 	q := url.Values{}
 	for _, name := range names {
-		if d.number(4) == 3 {
+		if d.number(8) == 7 {
 			q.Add(name, d.one("1", "2", "0", "500", "501", "1000", "-1", "99999999999999999999", "2147483647", " 1", "1.0", "1e2", "0x1", "１", "", "\x00"))
 		}
 	}
@@ -89,7 +89,7 @@ func changeAddress(d draw) operation {
 }
 
 func branchQuery(d draw) string {
-	return "repo=" + url.QueryEscape(d.mostly("acme/repo-1", "acme/web", "acme/web")("ACME/Web", "acme/none", "", "x", "a/../b", "é/é", "a\x00/b", d.text())) + "&" + repositoryQuery(d)
+	return "repo=" + url.QueryEscape(d.mostly("acme/repo-1", "acme/repo-1", "acme/web")("ACME/Web", "acme/none", "", "x", "a/../b", "é/é", "a\x00/b", d.text())) + "&" + repositoryQuery(d)
 }
 
 // callbackQuery is what a browser comes back from GitHub with.
@@ -253,7 +253,7 @@ func requestMakers() map[string]maker {
 		"PATCH /api/users/cancel_email_change_request":   {members: passwordOnly, cookie: "pending address"},
 		"POST /api/users/verify_email":                   {make: verifyBody},
 		"POST /api/users/request_email_verification":     {members: []member{{"uuid", knownText("uuid")}}, needed: 1},
-		"GET " + user + "/signal_autonomy":               {},
+		"GET " + user + "/signal_autonomy":               {cookie: "autonomy"},
 		"POST " + user + "/signal_autonomy":              {members: []member{{"autostart_priority", choose("P0", "P1", "P2", "P4", "", "p1", "P\x00")}}, needed: 1},
 		"DELETE " + user + "/signal_autonomy":            {},
 		"GET " + user + "/start_2fa_setup":               {},
@@ -275,7 +275,7 @@ func requestMakers() map[string]maker {
 			return oddQuery(d, d.one("", "", "kind=github", "kind=slack", "kind=", "kind=%00"))
 		}},
 		"POST " + linked + "/github/start":                  {members: []member{{"team_id", func(d draw) string { return d.one(d.known("team", "1"), `"1"`, "null", "999", `""`) }}, {"connect_from", choose("posthog_code", "x", "")}}},
-		"GET " + linked + "/github/install_requests":        {},
+		"GET " + linked + "/github/install_requests":        {cookie: "asked"},
 		"DELETE " + linked + "/github/{requests}/{request}": {},
 		"DELETE " + installation:                            {},
 		"GET " + installation + "/repos":                    {query: repositoryQuery},
@@ -356,7 +356,7 @@ func (d draw) segment(name string) string {
 	}
 	switch name {
 	case "user":
-		return d.one("@me", "@me", "@me", "@me", "@me", "@me", "@me", "@me", d.known("uuid", "@me"), d.known("uuid", "@me"), d.known("number", "1"), strings.ToUpper(d.known("uuid", "@me")),
+		return d.one("@me", "@me", "@me", "@me", "@me", "@me", "@me", "@me", "@me", "@me", "@me", "@me", d.known("uuid", "@me"), d.known("uuid", "@me"), d.known("number", "1"), strings.ToUpper(d.known("uuid", "@me")),
 			unknownID, "999", "01")
 	case "installation":
 		return d.one(d.known(name, "12345"), d.known(name, "12345"), d.known(name, "12345"), "12345", "67890", "0", "012345", "99999999999999999999999999", "1")
@@ -371,7 +371,7 @@ func (d draw) headers(r *request, m maker) {
 	add := func(name, value string) { r.header = append(r.header, [2]string{name, value}) }
 	if m.cookie == "none" && d.number(4) < 3 {
 	} else if m.cookie != "" && m.cookie != "none" && !d.seldom() && len(r.header) == 0 {
-		add("Cookie", d.known(m.cookie, "sessionid=x"))
+		add("Cookie", d.known(m.cookie, d.known("cookie", "sessionid=x")))
 	} else if len(r.header) == 0 || r.header[0][0] != "Cookie" || d.seldom() {
 		d.caller(add)
 	}

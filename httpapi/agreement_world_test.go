@@ -134,8 +134,12 @@ func newWorld(t *testing.T, rt *rapid.T, d *databases) *world {
 	w.add("sqlite", d.emptySQLite(t), d, identity, flags)
 	w.add("postgres", d.emptyPostgres(t), d, identity, flags)
 	w.ops = w.newOperations()
-	for _, op := range w.beginning(rapid.Bool().Draw(rt, "authenticator")) {
+	factor := rapid.SampledFrom([]string{"no second factor", "authenticator", "passkey"}).Draw(rt, "member has")
+	for _, op := range w.beginning(factor == "authenticator") {
 		w.run(rt, op)
+	}
+	if factor == "passkey" {
+		w.registerPasskey(rt)
 	}
 	return w
 }
@@ -189,7 +193,9 @@ func nearGitHub(t *testing.T, now func() time.Time, key *rsa.PrivateKey) *fakeGi
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := server.SetState(githubtest.TwoInstallations()); err != nil {
+	state := githubtest.TwoInstallations()
+	state.Branches = map[string]githubtest.Branches{"acme/repo-1": {Names: []string{"main", "Main", "e\u0301", "é"}, Default: "main"}}
+	if err := server.SetState(state); err != nil {
 		t.Fatal(err)
 	}
 	app := githubtest.NewApp()
