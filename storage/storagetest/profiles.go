@@ -278,6 +278,18 @@ func testProfileChanges(t *testing.T, st storage.Storage) {
 	same(t, "Organizations after a change", p.Organizations[acme.ID], acme)
 	sameList(t, "Teams after a change", p.Teams[acme.ID], team)
 
+	for n, end := range []func(users.Invite){
+		func(i users.Invite) { put(t, st, auth.Tx.DeleteInvite, i.ID) },
+		func(i users.Invite) { put(t, st, auth.Tx.DeleteOrganization, i.OrganizationID) },
+	} {
+		same(t, "HasInvite without one", profiles(t, st).HasInvite[u.ID], false)
+		i := users.Invite{ID: number(1), OrganizationID: addOrganization(t, st, number(byte(2+n))).ID, TargetEmail: "ANN@example.com", CreatedAt: at(0)}
+		put(t, st, auth.Tx.SaveInvite, i)
+		same(t, "HasInvite", profiles(t, st).HasInvite[u.ID], true)
+		end(i)
+		same(t, "HasInvite after its end", profiles(t, st).HasInvite[u.ID], false)
+	}
+
 	put(t, st, auth.Tx.DeleteTeam, team.ID)
 	sameList(t, "Teams after DeleteTeam", profiles(t, st).Teams[acme.ID])
 	put(t, st, auth.Tx.DeleteOrganization, acme.ID)

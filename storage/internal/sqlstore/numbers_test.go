@@ -38,6 +38,7 @@ var changesBySQL = []string{
 	insertOrganization("acme_", 1), insertOrganization("acme_", 2), insertOrganization("acme_", 3),
 	insertUsers("acme_", 300, "n * 97", "n % 4 <> 0", "n % 3 = 0"),
 	insertUsers("acme_", 20, "n + 90000", "n % 2 = 0", "n % 5 = 0"),
+	insertUsers("acme_", 8, "(n + 3) / 2 * 4096 - n % 2", "n % 4 < 2", "n % 8 < 4"), // the last and first ids of blocks
 	"insert into acme_memberships (user_id, organization_id, level, invited_by) select id, 'A1', 1, 0 from acme_users where id % 2 = 0",
 	"insert into acme_memberships (user_id, organization_id, level, invited_by) select id, 'A2', 1, 0 from acme_users where id % 3 = 0",
 	"insert into acme_memberships (user_id, organization_id, level, invited_by) select id, 'A3', 1, 0 from acme_users where id > 8000",
