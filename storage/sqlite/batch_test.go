@@ -268,6 +268,46 @@ func TestBatchCommitFails(t *testing.T) {
 	})
 }
 
+// TestBatchRefusal has a function fail because of what another one has done in the
+// same batch. Whoever is told so finds it done.
+func TestBatchRefusal(t *testing.T) {
+	t.Parallel()
+	inCrowd(t, nil, func(t *testing.T, c *crowd) {
+		c.add(t, "before", nil)
+		c.finished.Go(func() {
+			if err := c.st.UpdateUsers(t.Context(), func(tx users.Tx) error { return add(t.Context(), tx, "before") }); !errors.Is(err, users.ErrEmailTaken) {
+				t.Errorf("UpdateUsers: got %v, want %v", err, users.ErrEmailTaken)
+			}
+			if _, err := c.st.UserByEmail(t.Context(), "before@example.com"); err != nil {
+				t.Errorf("the user whose address is taken: %v", err)
+			}
+		})
+		synctest.Wait()
+		c.call(t, t.Context(), nil, func(users.Tx) error {
+			synctest.Wait() // whoever is answered already has looked
+			return nil
+		})
+		c.check(t, "first", "before")
+	})
+}
+
+// TestBatchRefusalIsLost has a function fail because of what is lost then.
+func TestBatchRefusalIsLost(t *testing.T) {
+	t.Parallel()
+	inCrowd(t, errStop, func(t *testing.T, c *crowd) {
+		c.writing.noCommit.Store(&errStop)
+		c.add(t, "before", errStop)
+		runs := 0
+		c.call(t, t.Context(), nil, func(tx users.Tx) error {
+			if runs++; runs > 1 {
+				c.writing.noCommit.Store(nil)
+			}
+			return add(t.Context(), tx, "before")
+		})
+		c.check(t, "before")
+	})
+}
+
 // TestBatchLeave has callers leave who wait for their turn.
 func TestBatchLeave(t *testing.T) {
 	t.Parallel()

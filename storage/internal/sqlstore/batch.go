@@ -25,8 +25,9 @@ const maxBatch = 64
 //
 // Each caller runs its function on its own goroutine, in the transaction that the
 // one before it hands on, and hands it on to the next. Whoever finds nobody waiting
-// commits. Nobody is answered before that, except those whose function failed: but
-// for the first of a batch each has a savepoint, so that it is undone alone.
+// commits. Nobody is answered before that, also not with an error of the function,
+// which may be about what is only there once it is committed. But for the first of a
+// batch each has a savepoint, so that it is undone alone.
 type queue struct {
 	r     reader
 	write *handle
@@ -52,7 +53,8 @@ type batch struct {
 	err    error
 }
 
-// errLost is for functions that did well in a batch that was lost by another.
+// errLost is for functions that did well in a batch that was lost by another, or
+// failed because of what they saw in a batch that was lost.
 var errLost = errors.New("the database undid it because of another transaction")
 
 // run runs fn, again if others have undone it.
@@ -76,11 +78,15 @@ func (q *queue) once(ctx context.Context, fn func(*tx) error) error {
 	if err != nil {
 		return q.r.wrap(ctx, "begin", err)
 	}
-	if err := q.take(ctx, b, fn); err != nil {
-		return err
+	failed := q.take(ctx, b, fn)
+	if ctx.Err() != nil && failed != nil {
+		return failed // there is nothing left to wait for
 	}
 	<-b.done
-	return q.r.wrap(ctx, "commit", b.err)
+	if failed != nil && b.err != nil {
+		return fmt.Errorf("%w: %w", errLost, b.err)
+	}
+	return cmp.Or(failed, q.r.wrap(ctx, "commit", b.err))
 }
 
 // wait returns when it is the caller's turn.
