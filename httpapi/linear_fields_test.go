@@ -89,12 +89,17 @@ func readFields(a answered) any {
 }
 
 func fieldsStep(s fieldsState, in fieldsIn, out *fieldsOut) (fieldsState, bool) {
+	owed := strings.Fields(s.owed)
 	if in.read {
-		if in.change != "" && !strings.Contains(s.owed, in.change+" ") {
-			return s, false
+		if in.change != "" {
+			n := slices.Index(owed, in.change)
+			if n < 0 {
+				return s, false
+			}
+			owed = slices.Delete(owed, n, n+1)
 		}
 		same := s.first == out.first && s.last == out.last && (s.tag == "" || s.tag == out.tag)
-		return fieldsState{out.first, out.last, out.tag, strings.Replace(s.owed, in.change+" ", "", 1)}, same
+		return fieldsState{out.first, out.last, out.tag, strings.Join(owed, " ")}, same
 	}
 	if in.match != "" && in.match != s.tag {
 		return s, out == nil || out.refused
@@ -109,9 +114,9 @@ func fieldsStep(s fieldsState, in fieldsIn, out *fieldsOut) (fieldsState, bool) 
 	if out == nil {
 		return s, true
 	}
-	owed := append(strings.Fields(s.owed), in.change)
+	owed = append(owed, in.change)
 	slices.Sort(owed)
-	s.owed = strings.Join(owed, " ") + " "
+	s.owed = strings.Join(owed, " ")
 	return s, !out.refused
 }
 

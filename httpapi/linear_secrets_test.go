@@ -112,7 +112,7 @@ func verifiedSubject(e *env, name string) subject {
 
 func readLink(a answered) any {
 	good := a.status == http.StatusOK || a.status == http.StatusNoContent
-	return outcome(good || a.status == http.StatusBadRequest && a.text("code") == `"invalid_token"`, secretOut{good: good})
+	return allowed(good || a.status == http.StatusBadRequest && a.text("code") == `"invalid_token"`, secretOut{good: good})
 }
 
 // backupSubject has logins completed by backup codes. The clock stands still, so

@@ -56,7 +56,7 @@ func sessionsSubject(e *env, name string) subject {
 		case 2:
 			c.ask(sessionsIn{verb: "end", id: s.id}, gone, "DELETE", own+"login_sessions/"+s.id, "", anchor)
 		case 3:
-			leave := func(a answered) any { return outcome(a.status == http.StatusFound, sessionsOut{}) }
+			leave := func(a answered) any { return allowed(a.status == http.StatusFound, sessionsOut{}) }
 			c.ask(sessionsIn{verb: "leave", id: s.id}, leave, "POST", "/api/logout", "", cookie)
 		case 4:
 			c.ask(sessionsIn{verb: "list", id: first}, w.list, "GET", own+"login_sessions", "", anchor)
@@ -73,13 +73,13 @@ func (w *sessionsWorld) signIn(c *caller) {
 	cookie := ""
 	c.ask(in, func(a answered) any {
 		cookie = a.cookie()
-		return outcome(a.status == http.StatusOK && cookie != "", sessionsOut{there: true})
+		return allowed(a.status == http.StatusOK && cookie != "", sessionsOut{there: true})
 	}, "POST", "/api/login", credentials(w.name, password))
 	for tries := 0; cookie != "" && *in.signed == "" && tries < connections; tries++ {
 		id := new(string)
 		c.ask(sessionsIn{verb: "list", signed: id}, func(a answered) any {
 			*id = current(a)
-			return outcome(*id != "", w.list(a))
+			return allowed(*id != "", w.list(a))
 		}, "GET", own+"login_sessions", "", header("Cookie", cookie))
 		*in.signed = *id
 	}
@@ -88,8 +88,8 @@ func (w *sessionsWorld) signIn(c *caller) {
 	}
 }
 
-// outcome is out if that is what must be.
-func outcome(ok bool, out any) any {
+// allowed is out if that is what must be.
+func allowed(ok bool, out any) any {
 	if !ok {
 		return nil
 	}
@@ -98,12 +98,12 @@ func outcome(ok bool, out any) any {
 
 // gone reads the answer to the end of something.
 func gone(a answered) any {
-	return outcome(a.status == http.StatusNoContent || a.status == http.StatusNotFound, sessionsOut{there: a.status == http.StatusNoContent})
+	return allowed(a.status == http.StatusNoContent || a.status == http.StatusNotFound, sessionsOut{there: a.status == http.StatusNoContent})
 }
 
 // used reads the answer to the use of a credential.
 func used(a answered) any {
-	return outcome(a.status == http.StatusOK || a.status == http.StatusUnauthorized, sessionsOut{there: a.status == http.StatusOK})
+	return allowed(a.status == http.StatusOK || a.status == http.StatusUnauthorized, sessionsOut{there: a.status == http.StatusOK})
 }
 
 type sessionItem struct {
@@ -245,7 +245,7 @@ func keysSubject(e *env, name string) subject {
 			}
 		case 4:
 			deleted := func(a answered) any {
-				return outcome(a.status == http.StatusNoContent || a.status == http.StatusNotFound, keysOut{there: a.status == http.StatusNoContent})
+				return allowed(a.status == http.StatusNoContent || a.status == http.StatusNotFound, keysOut{there: a.status == http.StatusNoContent})
 			}
 			c.ask(keysIn{verb: "delete", label: k.label}, deleted, "DELETE", keysPath+k.id, "", w.session)
 		case 5:
@@ -253,7 +253,7 @@ func keysSubject(e *env, name string) subject {
 		default:
 			if k.value != "" {
 				read := func(a answered) any {
-					return outcome(a.status == http.StatusOK || a.status == http.StatusUnauthorized, keysOut{there: a.status == http.StatusOK})
+					return allowed(a.status == http.StatusOK || a.status == http.StatusUnauthorized, keysOut{there: a.status == http.StatusOK})
 				}
 				c.ask(keysIn{verb: "use", label: k.label, value: k.value}, read, "GET", own, "", header("Authorization", "Bearer "+k.value))
 			}
