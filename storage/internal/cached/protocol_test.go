@@ -62,13 +62,13 @@ func rename(id users.ID, name string) func(context.Context, auth.Tx) error {
 // missed is how many of the keys of users are not kept.
 func missed(t *testing.T, c *paused, ids []users.ID) int {
 	t.Helper()
-	before := c.behind.reads
+	before := c.behind.reads.Load()
 	for _, id := range ids {
 		if _, p, err := c.APIKeyByHash(t.Context(), hash(int(id))); err != nil || p.User.ID != id {
 			t.Fatalf("the key of user %d: got %v", id, err)
 		}
 	}
-	return c.behind.reads - before
+	return int(c.behind.reads.Load() - before)
 }
 
 func unchanged(*users.User) {}
@@ -176,11 +176,11 @@ func TestBounds(t *testing.T) {
 			// What is kept goes first, so that what is missed does not drive it out.
 			kept := 0
 			for _, id := range ids {
-				before := c.behind.reads
+				before := c.behind.reads.Load()
 				if _, err := c.User(t.Context(), id); err != nil {
 					t.Fatal(err)
 				}
-				kept += 1 - (c.behind.reads - before) // users are not kept by themselves
+				kept += 1 - int(c.behind.reads.Load()-before) // users are not kept by themselves
 			}
 			if n := len(ids) - kept; n < bound.least || n > bound.any {
 				t.Errorf("of %d users %d are not kept, want %d to %d", len(ids), n, bound.least, bound.any)
@@ -206,11 +206,11 @@ func TestBounds(t *testing.T) {
 			}
 		}
 		for n := range 10 * credentials {
-			before := c.behind.reads
+			before := c.behind.reads.Load()
 			if _, _, err := c.SessionByHash(t.Context(), hash(10*credentials-1-n)); err != nil {
 				t.Fatal(err)
 			}
-			if c.behind.reads > before {
+			if c.behind.reads.Load() > before {
 				break
 			}
 			kept++

@@ -3,6 +3,7 @@ package cached_test
 import (
 	"context"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
@@ -38,9 +39,9 @@ type behind struct {
 	afterVersion func()
 	beforeRead   func()
 	afterRead    func()
-	beforeCommit func() // the function has succeeded
-	afterCommit  func() // the cache does not know yet
-	reads        int    // so far
+	beforeCommit func()       // the function has succeeded
+	afterCommit  func()       // the cache does not know yet
+	reads        atomic.Int64 // so far
 }
 
 // pause takes the place of what is behind a cache, before it is used.
@@ -74,7 +75,7 @@ func (b *behind) meanwhile(fn func(), point int) {
 }
 
 func (b *behind) reading() (end func()) {
-	b.reads++
+	b.reads.Add(1)
 	once(&b.beforeRead)
 	return func() { once(&b.afterRead) }
 }

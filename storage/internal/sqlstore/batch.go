@@ -78,9 +78,9 @@ func (q *queue) once(ctx context.Context, fn func(*tx) error) error {
 	if err != nil {
 		return q.r.wrap(ctx, "begin", err)
 	}
-	failed := q.take(ctx, b, fn)
-	if ctx.Err() != nil && failed != nil {
-		return failed // there is nothing left to wait for
+	lost, failed := q.take(ctx, b, fn)
+	if failed != nil && (lost || ctx.Err() != nil) {
+		return failed // it is not about what others have done
 	}
 	<-b.done
 	if failed != nil && b.err != nil {
@@ -168,27 +168,28 @@ func (q *queue) begin(ctx context.Context) (*batch, error) {
 	return &batch{transaction: t, cancel: cancel, done: make(chan struct{})}, nil
 }
 
-// take runs fn in a batch and hands the turn on.
-func (q *queue) take(ctx context.Context, b *batch, fn func(*tx) error) error {
+// take runs fn in a batch and hands the turn on. It reports whether that loses what
+// others have done in the batch.
+func (q *queue) take(ctx context.Context, b *batch, fn func(*tx) error) (lost bool, err error) {
 	b.turns++
 	kept := false
 	// Also after a panic, which is nobody else's.
-	defer func() { q.hand(b, kept) }()
+	defer func() { lost = q.hand(b, kept) }()
 	if b.kept > 0 {
 		if err := b.exec("savepoint turn"); err != nil {
-			return q.r.wrap(ctx, "begin", err)
+			return false, q.r.wrap(ctx, "begin", err)
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return q.r.wrap(ctx, "begin", err)
+		return false, q.r.wrap(ctx, "begin", err)
 	}
 	t := q.r.inside(b.transaction)
 	t.share = &share{conn: b.transaction}
 	t.q = t.share
 	if err := fn(t); err != nil {
-		return err
+		return false, err
 	}
-	err := cmp.Or(ctx.Err(), t.share.failed)
+	err = cmp.Or(ctx.Err(), t.share.failed)
 	if err == nil && b.kept > 0 {
 		err = b.exec("release savepoint turn")
 	}
@@ -196,34 +197,36 @@ func (q *queue) take(ctx context.Context, b *batch, fn func(*tx) error) error {
 	if !kept && q.r.d.Undone != nil {
 		q.r.d.Undone()
 	}
-	return q.r.wrap(ctx, "commit", err)
+	return false, q.r.wrap(ctx, "commit", err)
 }
 
-// hand ends the turn of a function in a batch.
-func (q *queue) hand(b *batch, kept bool) {
+// hand ends the turn of a function in a batch, and reports whether that loses what
+// others have done in it.
+func (q *queue) hand(b *batch, kept bool) (lost bool) {
 	switch {
 	case kept:
 		b.kept++
 	case b.kept == 0:
 		q.lose(b, nil) // nobody has a part in it
 		q.pass(nil)
-		return
+		return false
 	default:
 		// What fails here is a transaction that SQLite itself has undone, because the
 		// disk is full, for instance.
 		if err := cmp.Or(b.exec("rollback to savepoint turn"), b.exec("release savepoint turn")); err != nil {
 			q.lose(b, fmt.Errorf("%w: %w", errLost, err))
 			q.pass(nil)
-			return
+			return true
 		}
 	}
 	if b.turns < maxBatch && q.pass(b) {
-		return
+		return false
 	}
 	b.err = q.r.commit(b.Tx)
 	b.cancel()
 	close(b.done)
 	q.pass(nil)
+	return false
 }
 
 // lose gives up the batch.
