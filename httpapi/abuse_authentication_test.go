@@ -56,7 +56,7 @@ func TestR01BadCredentials(t *testing.T) {
 // TestR02KeyElsewhere: a key in the address or the body is none, and no log has it.
 func TestR02KeyElsewhere(t *testing.T) {
 	var log buffer
-	each(t, repeatable, func(t *testing.T, e *env) {
+	inProcess(t, repeatable, func(t *testing.T, e *env) {
 		alice := e.user("alice")
 		e.organization("Acme", alice)
 		value, err := e.api.Auth().NewAPIKeyValue()

@@ -79,7 +79,7 @@ func TestR05CurrentPassword(t *testing.T) {
 // TestR05LoginGuessing: from many addresses, under other spellings of the account,
 // with forged headers, at once and across restarts, a hundred an hour are judged.
 func TestR05LoginGuessing(t *testing.T) {
-	each(t, nil, func(t *testing.T, e *env) {
+	inProcess(t, nil, func(t *testing.T, e *env) {
 		alice := e.user("alice")
 		open := e.session(alice, 0)
 		wrong := &guesses{code: "invalid_credentials"}

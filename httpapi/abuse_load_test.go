@@ -128,7 +128,7 @@ func (g *gate) set(closed chan struct{}) {
 // processors; others wait two seconds and are told to come again, and whoever needs no
 // hash notices nothing.
 func TestR65ExpensiveHashing(t *testing.T) {
-	each(t, func(c *httpapi.Config) {
+	inProcess(t, func(c *httpapi.Config) {
 		repeatable(c)
 		c.Rand, c.Auth.LoginFailures = &gate{predictable: predictable{src: c.Rand.(*predictable).src}, arrived: make(chan struct{}, 100)}, -1
 	}, func(t *testing.T, e *env) {

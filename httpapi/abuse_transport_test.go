@@ -41,7 +41,7 @@ func (r reply) protected() {
 // TestR60Headers: answers of every status and route, to every kind of caller, and
 // preflights.
 func TestR60Headers(t *testing.T) {
-	each(t, repeatable, func(t *testing.T, e *env) {
+	inProcess(t, repeatable, func(t *testing.T, e *env) {
 		alice := e.user("alice", staff)
 		e.organization("Acme", alice)
 		fresh, stale := e.session(alice, 0), e.session(alice, 3*time.Hour)
@@ -137,6 +137,9 @@ func TestR61Caches(t *testing.T) {
 // text of a page.
 func TestR62HeaderSplitting(t *testing.T) {
 	splits := []string{"x\r\nSet-Cookie: a=b", "x\nX-Evil: 1", "x\rX-Evil: 1", "x\x00y", "x\u2028y", "x%0d%0aX-Evil: 1", "<script>alert(1)</script>", "é", "a b", strings.Repeat("x", 65), "x;y", ""}
+	if *processes {
+		splits = splits[4:] // what no client sends does not get from one process to another
+	}
 	withGitHub(t, acme, nil, func(t *testing.T, e *env) {
 		alice := e.user("alice")
 		who := e.session(alice, 0)
