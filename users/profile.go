@@ -57,10 +57,15 @@ func (p *Profile) KeepForm(key []byte, value any) {
 	slot.Store(&form{string(key), value})
 }
 
-// WithUser returns a Profile of the next state of the same user, when nothing
-// but the record itself changed: u is as active as before and has the same
-// current organization and team, and the same address.
+// WithUser returns a Profile of a later state of the same user, if nothing else
+// that it shows has changed. It returns nil where the record itself changes that
+// or what the user is found by: organization, team, address, UUID, activity, staff.
 func (p *Profile) WithUser(u User) *Profile {
+	b := &p.User
+	if b.CurrentOrganization != u.CurrentOrganization || b.CurrentTeam != u.CurrentTeam || b.Email != u.Email || b.UUID != u.UUID ||
+		b.IsActive != u.IsActive || b.IsStaff != u.IsStaff {
+		return nil
+	}
 	return &Profile{
 		User: u, Memberships: p.Memberships, Organizations: p.Organizations, Teams: p.Teams, MemberCount: p.MemberCount,
 		Scenes: p.Scenes, HasIdentity: p.HasIdentity, HasAPIKey: p.HasAPIKey, HasInvite: p.HasInvite,

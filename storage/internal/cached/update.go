@@ -99,14 +99,19 @@ func (s *Store) apply(r *record, committed bool) {
 		}
 	}
 	for id, u := range r.touched {
-		if a := s.accounts[id]; a != nil && u != nil && committed && a.profile.User.Version == u.Version-1 {
-			s.size -= a.size
-			a.profile = a.profile.WithUser(*u)
-			a.size = sizeOf(a.profile)
-			s.size += a.size
-		} else {
+		a := s.accounts[id]
+		if a == nil || u == nil || !committed || a.profile.User.Version != u.Version-1 {
 			s.drop(id)
+			continue
 		}
+		next := a.profile.WithUser(*u)
+		if next == nil {
+			s.drop(id)
+			continue
+		}
+		s.size -= a.size
+		a.profile, a.size = next, sizeOf(next)
+		s.size += a.size
 	}
 }
 
@@ -124,7 +129,7 @@ func (r *record) saved(u users.User) {
 	case before.Email != u.Email || before.UUID != u.UUID || before.IsStaff != u.IsStaff:
 		r.lists = true
 		r.touch(u.ID)
-	case again || before.CurrentOrganization != u.CurrentOrganization || before.CurrentTeam != u.CurrentTeam:
+	case again:
 		r.touch(u.ID)
 	default:
 		r.touched[u.ID] = &u

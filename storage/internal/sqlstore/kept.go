@@ -75,19 +75,16 @@ func (r reader) renewed(ctx context.Context, rows []profileRow) ([]*users.Profil
 		return nil, err
 	}
 	before := r.kept.around(full[0])
-	if before == nil || !samePlace(before.User, u) {
+	if before == nil {
 		return nil, nil
 	}
-	profiles := []*users.Profile{before.WithUser(u)}
+	next := before.WithUser(u)
+	if next == nil {
+		return nil, nil
+	}
+	profiles := []*users.Profile{next}
 	r.kept.keep(full, profiles)
 	return profiles, nil
-}
-
-// samePlace reports whether two states of a user are found by the same queries,
-// and show the same beside them.
-func samePlace(a, b users.User) bool {
-	return a.CurrentOrganization == b.CurrentOrganization && a.CurrentTeam == b.CurrentTeam && a.Email == b.Email && a.UUID == b.UUID &&
-		a.IsActive == b.IsActive && a.IsStaff == b.IsStaff
 }
 
 // around returns a kept profile of which everything but the user's record is
