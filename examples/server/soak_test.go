@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,6 +66,7 @@ type soak struct {
 	api      *httpapi.API
 	users    []*soaker
 	taken    []usage
+	measured atomic.Int32 // how many are taken
 
 	gate sync.RWMutex // closed while usage is measured
 
@@ -120,6 +122,7 @@ func (s *soak) run() []string {
 		<-tick.C
 		s.gate.Lock() // every request under way is answered first
 		s.taken = append(s.taken, s.measure())
+		s.measured.Add(1)
 		s.gate.Unlock()
 	}
 	close(stop)
@@ -142,19 +145,25 @@ func (s *soak) measure() usage {
 	}
 	runtime.GC()
 	debug.FreeOSMemory()
-	text, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var size, resident int
-	if _, err := fmt.Sscan(string(text), &size, &resident); err != nil {
-		s.t.Fatal(err)
-	}
 	descriptors, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return usage{resident * os.Getpagesize(), runtime.NumGoroutine(), len(descriptors)}
+	return usage{resident(s.t), runtime.NumGoroutine(), len(descriptors)}
+}
+
+// resident returns the bytes of memory that the process takes.
+func resident(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Error(err)
+	}
+	var size, pages int
+	if _, err := fmt.Sscan(string(text), &size, &pages); err != nil {
+		t.Error(err)
+	}
+	return pages * os.Getpagesize()
 }
 
 // level is the median of each figure in a part.
@@ -200,14 +209,20 @@ func (s *soak) problem(format string, args ...any) {
 // TestSoakCatches leaks, and mixes users up.
 func TestSoakCatches(t *testing.T) {
 	const short = 2 * time.Second
+	// A leak that begins after the level is taken, and is half as much again.
+	const shares, most = 8, 12
 	var mu sync.Mutex
 	var kept [][]byte
+	block := sync.OnceValue(func() int { return resident(t) / shares })
 	var files []*os.File
 	until := make(chan struct{})
-	leaks := newSoak(t, filepath.Join(t.TempDir(), "a.db"), short, func(h http.Handler) http.Handler {
+	var leaks *soak
+	leaks = newSoak(t, filepath.Join(t.TempDir(), "a.db"), short, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			mu.Lock()
-			kept = append(kept, bytes.Repeat([]byte{1}, 512<<10))
+			if leaks.measured.Load() > 2*samples && len(kept) < most {
+				kept = append(kept, bytes.Repeat([]byte{1}, block()))
+			}
 			if f, err := os.Open(os.DevNull); err == nil {
 				files = append(files, f)
 			}
@@ -225,7 +240,7 @@ func TestSoakCatches(t *testing.T) {
 	}
 	for _, want := range []string{"memory grows", "goroutines pile up", "descriptors pile up"} {
 		if !strings.Contains(found, want) {
-			t.Errorf("a leak is not noticed: found %q, want %q; %d requests", found, want, len(kept))
+			t.Errorf("a leak is not noticed: found %q, want %q; %d blocks kept", found, want, len(kept))
 		}
 	}
 	var last string

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/jmoiron/sqlx"
@@ -79,13 +81,7 @@ func (h *handle) QueryxContext(ctx context.Context, query string, args ...any) (
 
 // begin begins a transaction, after it has prepared what earlier ones met first.
 func (h *handle) begin(ctx context.Context, o *sql.TxOptions) (*transaction, error) {
-	h.mu.Lock()
-	wanted := h.wanted
-	if len(wanted) > 0 {
-		h.wanted = map[string]bool{}
-	}
-	h.mu.Unlock()
-	for text := range wanted {
+	for _, text := range h.takeWanted() {
 		if _, err := h.prepare(ctx, text); err != nil {
 			return nil, err
 		}
@@ -95,6 +91,14 @@ func (h *handle) begin(ctx context.Context, o *sql.TxOptions) (*transaction, err
 		return nil, err
 	}
 	return &transaction{t, h}, nil
+}
+
+func (h *handle) takeWanted() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	texts := slices.Collect(maps.Keys(h.wanted))
+	clear(h.wanted)
+	return texts
 }
 
 // closeStatements lets go of what is prepared. Statements run without that then.
