@@ -55,8 +55,8 @@ func TestR01BadCredentials(t *testing.T) {
 
 // TestR02KeyElsewhere: a key in the address or the body is none, and no log has it.
 func TestR02KeyElsewhere(t *testing.T) {
-	var log buffer
 	inProcess(t, repeatable, func(t *testing.T, e *env) {
+		var log buffer
 		alice := e.user("alice")
 		e.organization("Acme", alice)
 		value, err := e.api.Auth().NewAPIKeyValue()
