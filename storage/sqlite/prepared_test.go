@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +62,25 @@ func TestPrepared(t *testing.T) {
 	if got := writing.n.Load() - ran; got != 20*3 {
 		t.Errorf("20 transactions ran %d statements, want 3 each", got)
 	}
+}
+
+// TestPreparedByMany has transactions meet statements at the same time, for the
+// race detector.
+func TestPreparedByMany(t *testing.T) {
+	t.Parallel()
+	st, _ := counting(t, 10)
+	var working sync.WaitGroup
+	for worker := range 8 {
+		working.Go(func() {
+			for n := range 20 {
+				q := users.Query{Staff: users.Some(n%2 == 0), Active: n%3 == 0, After: users.ID(worker % 2), Offset: n % 4, Limit: 2}
+				if _, err := st.Profiles(t.Context(), q); err != nil {
+					t.Errorf("Profiles(%+v): %v", q, err)
+				}
+			}
+		})
+	}
+	working.Wait()
 }
 
 // TestPreparedInHostDatabase has a host with a single connection, which prepared
