@@ -59,6 +59,9 @@ func EffectiveNotifications(stored JSON) JSON {
 	if stored == "" {
 		return defaultNotifications
 	}
+	if merged, ok := overlayPlain(defaultNotifications, stored); ok {
+		return merged
+	}
 	settings, ok := object(stored)
 	if !ok {
 		return defaultNotifications

@@ -53,6 +53,27 @@ func TestEffectiveNotifications(t *testing.T) {
 	}
 }
 
+// FuzzEffectiveNotifications compares the two ways to overlay settings: a space
+// in front leaves the value as it is, and has it parsed.
+func FuzzEffectiveNotifications(f *testing.F) {
+	for _, stored := range []string{
+		``, `{}`, `{`, `}`, `{}}`, `null`, `[]`, `{"":1}`, `{"a":true}`, `{"a":true,}`, `{"a":true}x`, `{"a" :true}`, `{"a":true,"a":false}`,
+		`{"b":true,"a":false}`, `{"plugin_disabled":false}`, `{"plugin_disabled!":false}`, `{"all_weekly_digest_disabled":true,"z":{}}`,
+		`{"project_weekly_digest_disabled":{"1":true,"2":false}}`, `{"project_weekly_digest_disabled":{"2":true,"1":false}}`,
+		`{"realtime_notifications_disabled":{"alert_firing":{"1":true},"issue_assigned":{}}}`, `{"data_pipeline_error_threshold":0.25}`,
+		`{"data_pipeline_error_threshold":1}`, `{"data_pipeline_error_threshold":1e-05}`, `{"data_pipeline_error_threshold":00}`,
+		`{"data_pipeline_error_threshold":0.}`, `{"data_pipeline_error_threshold":0.1.2}`, `{"a":{"b":{"c":{"d":true}}}}`, `{"é":true}`, `{"\u0061":true}`,
+	} {
+		f.Add(stored)
+	}
+	f.Fuzz(func(t *testing.T, stored string) {
+		got, want := users.EffectiveNotifications(users.JSON(stored)), users.EffectiveNotifications(users.JSON(" "+stored))
+		if got != want {
+			t.Errorf("EffectiveNotifications(%q): got %s, want %s as when it is parsed", stored, got, want)
+		}
+	})
+}
+
 func TestNewUUID(t *testing.T) {
 	at := time.UnixMilli(0x0190c0de1234)
 	id, err := users.NewUUID(at, bytes.NewReader(bytes.Repeat([]byte{0xff}, 16)))
