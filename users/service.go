@@ -359,7 +359,7 @@ func firstTeam(teams []Team, level Null[Level]) TeamID {
 // ssoEnforced reports whether the organization makes this address sign in
 // elsewhere.
 func ssoEnforced(o Organization, email string) bool {
-	return slices.Contains(o.SSOEnforcedDomains, EmailDomain(email))
+	return len(o.SSOEnforcedDomains) > 0 && slices.Contains(o.SSOEnforcedDomains, EmailDomain(email))
 }
 
 // cleanDomains puts domains in the form that Organization documents.

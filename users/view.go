@@ -165,8 +165,8 @@ func (s Sight) View() View {
 			MemberOrganization: MemberOrganization{Organization: *o, Level: levelIn(s.levels, o.ID)},
 			MemberCount:        p.MemberCount,
 		}
-		for _, t := range p.teamsOf(o.ID) {
-			if ov.Level.Valid && t.VisibleAt(ov.Level.Value) {
+		for _, t := range p.Teams {
+			if t.OrganizationID == o.ID && ov.Level.Valid && t.VisibleAt(ov.Level.Value) {
 				ov.Teams = append(ov.Teams, t)
 			}
 		}
