@@ -28,7 +28,7 @@ func openOurs(ctx context.Context, program, db string, n int) (storage.Storage, 
 	case ourSQLite:
 		return sqlite.Open(ctx, db)
 	case ourUncached:
-		return sqlite.Open(ctx, db, sqlite.WithoutCache())
+		return sqlite.OpenUncached(ctx, db)
 	case ourPostgres:
 		return postgres.Open(ctx, db)
 	}

@@ -18,7 +18,7 @@ import (
 // filled opens a store without a cache that holds n users, each with a session.
 func filled(b *testing.B, n int) (*sqlite.Store, []users.User) {
 	b.Helper()
-	st, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "a.db"), sqlite.WithoutCache())
+	st, err := sqlite.OpenUncached(b.Context(), filepath.Join(b.TempDir(), "a.db"))
 	if err != nil {
 		b.Fatal(err)
 	}

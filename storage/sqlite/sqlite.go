@@ -35,16 +35,6 @@ type Store struct {
 // time, and closing it does nothing.
 func (s *Store) Tx(host *sql.Tx) storage.Storage { return s.sql.Tx(host) }
 
-// Option changes what Open does.
-type Option func(*options)
-
-type options struct{ uncached bool }
-
-// WithoutCache reads everything from the file each time. Without it, Open keeps
-// up to 8192 users in memory, which costs about 6 KiB each, and asks the file
-// before each use whether somebody has changed it.
-func WithoutCache() Option { return func(o *options) { o.uncached = true } }
-
 const (
 	// readers is how many connections read at once; one more writes.
 	readers = 4
@@ -59,11 +49,19 @@ const (
 // refuses a file that is no database, holds somebody else's tables, cannot be
 // written, or from which a later build has taken something away. The caller closes
 // the store.
-func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
-	var o options
-	for _, set := range opts {
-		set(&o)
-	}
+//
+// Up to 8192 users with their credentials are kept in memory, which costs about
+// 6 KiB each, and the file is asked before each use whether somebody has changed it.
+func Open(ctx context.Context, path string) (*Store, error) { return openFile(ctx, path, cachedStore) }
+
+// OpenUncached is Open for programs that have no memory to spare: everything is
+// read from the file each time.
+func OpenUncached(ctx context.Context, path string) (*Store, error) {
+	return openFile(ctx, path, plainStore)
+}
+
+// openFile opens the handles and puts a store together on them.
+func openFile(ctx context.Context, path string, assemble func(path string, read, write *sqlx.DB) (*Store, error)) (*Store, error) {
 	if path == "" || strings.Contains(path, ":memory:") {
 		return nil, errors.New("sqlite: a file is needed; use package memory for a store without one")
 	}
@@ -94,20 +92,21 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), read.Close(), write.Close())
 	}
-	s, err := assemble(path, read, write, o)
+	s, err := assemble(path, read, write)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), read.Close(), write.Close())
 	}
 	return s, nil
 }
 
-// assemble puts the cache in front of the handles.
-func assemble(path string, read, write *sqlx.DB, o options) (*Store, error) {
+func plainStore(_ string, read, write *sqlx.DB) (*Store, error) {
+	s := sqlstore.New(read, write, sqlstore.Names{}, dialect(), func() error { return errors.Join(read.Close(), write.Close()) })
+	return &Store{Storage: s, sql: s, write: write}, nil
+}
+
+// cachedStore puts the cache in front of the handles.
+func cachedStore(path string, read, write *sqlx.DB) (*Store, error) {
 	d := dialect()
-	if o.uncached {
-		s := sqlstore.New(read, write, sqlstore.Names{}, d, func() error { return errors.Join(read.Close(), write.Close()) })
-		return &Store{Storage: s, sql: s, write: write}, nil
-	}
 	w, err := newWatch(path, write)
 	if err != nil {
 		return nil, err

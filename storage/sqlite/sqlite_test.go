@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -9,11 +10,16 @@ import (
 	"github.com/hedgerow-dev/hedgerow/storage/storagetest"
 )
 
-func open(t testing.TB, path string, options ...sqlite.Option) *sqlite.Store {
+func open(t testing.TB, path string) *sqlite.Store {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), path, options...)
+	return opened(t, path, sqlite.Open)
+}
+
+func opened(t testing.TB, path string, open func(context.Context, string) (*sqlite.Store, error)) *sqlite.Store {
+	t.Helper()
+	st, err := open(t.Context(), path)
 	if err != nil {
-		t.Fatalf("Open(%q): %v", path, err)
+		t.Fatalf("open %q: %v", path, err)
 	}
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
@@ -29,9 +35,9 @@ func TestStorage(t *testing.T) {
 	})
 }
 
-func TestWithoutCache(t *testing.T) {
+func TestStorageUncached(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T) storage.Storage {
-		return open(t, filepath.Join(t.TempDir(), "a.db"), sqlite.WithoutCache())
+		return opened(t, filepath.Join(t.TempDir(), "a.db"), sqlite.OpenUncached)
 	})
 }
 
@@ -41,6 +47,6 @@ func BenchmarkStorage(b *testing.B) {
 
 func BenchmarkWithoutCache(b *testing.B) {
 	storagetest.Benchmark(b, func(b *testing.B) storage.Storage {
-		return open(b, filepath.Join(b.TempDir(), "a.db"), sqlite.WithoutCache())
+		return opened(b, filepath.Join(b.TempDir(), "a.db"), sqlite.OpenUncached)
 	})
 }

@@ -222,8 +222,8 @@ func overMemory(*testing.T) *rig {
 // overFile has two caches over one SQLite file.
 func overFile(t *testing.T) *rig {
 	path := filepath.Join(t.TempDir(), "a.db")
-	open := func(opts ...sqlite.Option) *sqlite.Store {
-		st, err := sqlite.Open(t.Context(), path, opts...)
+	opened := func(open func(context.Context, string) (*sqlite.Store, error)) *sqlite.Store {
+		st, err := open(t.Context(), path)
 		if err != nil {
 			t.Fatalf("Open: %v", err)
 		}
@@ -234,9 +234,9 @@ func overFile(t *testing.T) *rig {
 		})
 		return st
 	}
-	g := &rig{plain: open(sqlite.WithoutCache()), committed: map[string]int{}}
+	g := &rig{plain: opened(sqlite.OpenUncached), committed: map[string]int{}}
 	for range 2 {
-		g.caches = append(g.caches, pause(cacheOf(open().Storage)))
+		g.caches = append(g.caches, pause(cacheOf(opened(sqlite.Open).Storage)))
 	}
 	return g
 }
