@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"pgregory.net/rapid"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -194,12 +193,12 @@ func credentialActs() map[string]func(draw) operation {
 			if d.seldom() {
 				k.ID, k.ExpiresAt = d.plain(), time.Date(2026, 5, 1, 13, 0, 0, 0, time.UTC)
 			}
-			value := users.Secret("phx_" + strings.Repeat(fmt.Sprint(d.number(20)), 20))
+			value := users.Secret("phx_" + strings.Repeat(fmt.Sprint(d.IntN(20)), 20))
 			op := act(fmt.Sprintf("SaveAPIKey(%s, %s)", shown(k), string(value)), func(ctx context.Context, e *env) (any, error) { return e.api.Auth().SaveAPIKey(ctx, k, value) })
 			return op.learning(func(w *world, _ reaction) { w.known.add("bearer", string(value)) })
 		},
 		"OAuth token": func(d draw) operation {
-			value := users.Secret("pha_" + strings.Repeat(fmt.Sprint(d.number(4)), 20))
+			value := users.Secret("pha_" + strings.Repeat(fmt.Sprint(d.IntN(4)), 20))
 			t := auth.OAuthToken{UserID: d.user(), Application: d.plain(), Scopes: d.one("user:read", "user:read user:write", "*", d.plain()), ScopedTeams: []users.TeamID{d.team()}}
 			if d.yes() {
 				t.ExpiresAt = time.Date(2026, 5, 2, 0, 0, 0, 0, time.UTC)
@@ -275,12 +274,12 @@ func (w *world) beginning(authenticator bool) []operation {
 }
 
 // registerPasskey gives the member a passkey as second factor.
-func (w *world) registerPasskey(rt *rapid.T) {
+func (w *world) registerPasskey() {
 	cookie := w.known["cookie"][1]
 	send := func(method, path, body string) {
 		op := call(request{method: method, path: path, body: body, from: "192.0.2.1:1", header: [][2]string{{"Cookie", cookie}, {"Content-Type", "application/json"}}})
 		op.name = method + " " + path
-		w.run(rt, op)
+		w.begin(op)
 	}
 	send("POST", registerBegin, "")
 	_, credential, _ := strings.Cut(w.known["registration"][0], " ")

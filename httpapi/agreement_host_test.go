@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,7 +16,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"pgregory.net/rapid"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
@@ -24,8 +24,8 @@ import (
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
-// newOperations draws requests, and now and then an act.
-func (w *world) newOperations() *rapid.Generator[operation] {
+// newOperations returns what draws requests, and now and then an act.
+func (w *world) newOperations(source *rand.Rand) func() operation {
 	makers, acts := requestMakers(), hostActs()
 	routes, names := slices.Sorted(maps.Keys(makers)), slices.Sorted(maps.Keys(acts))
 	// What comes of these takes several steps.
@@ -48,14 +48,14 @@ func (w *world) newOperations() *rapid.Generator[operation] {
 		}
 		makers[route] = m
 	}
-	return rapid.Custom(func(rt *rapid.T) operation {
-		d := draw{rt, w}
+	d := draw{source, w}
+	return func() operation {
 		all := names
-		if d.number(5) < 4 {
+		if d.IntN(5) < 4 {
 			all = routes
 		}
 		goal := d.one(all...)
-		if w.goal != "" && d.number(4) < 3 {
+		if w.goal != "" && d.IntN(4) < 3 {
 			goal = w.goal
 		}
 		name := goal
@@ -74,7 +74,7 @@ func (w *world) newOperations() *rapid.Generator[operation] {
 		}
 		op.name, op.used = name, w.used
 		return op
-	})
+	}
 }
 
 // call is the operation of a request.
@@ -111,7 +111,7 @@ func done(text string, do func(ctx context.Context, e *env) error) operation {
 func (d draw) user() users.ID {
 	n, err := strconv.ParseInt(d.known("number", "1"), 10, 64)
 	if err != nil {
-		d.Fatal(err)
+		d.w.t.Fatal(err)
 	}
 	return users.ID(n)
 }
@@ -119,7 +119,7 @@ func (d draw) user() users.ID {
 func (d draw) team() users.TeamID {
 	n, err := strconv.ParseInt(d.known("team", "1"), 10, 64)
 	if err != nil {
-		d.Fatal(err)
+		d.w.t.Fatal(err)
 	}
 	return users.TeamID(n)
 }
@@ -231,7 +231,7 @@ func linkActs() map[string]func(draw) operation {
 		"team installation deleted": func(d draw) operation {
 			team, err := strconv.ParseInt(d.known("team installation", "1"), 10, 64)
 			if err != nil {
-				d.Fatal(err)
+				d.w.t.Fatal(err)
 			}
 			return done(fmt.Sprintf("delete the first installation of team %d", team), func(ctx context.Context, e *env) error {
 				// Numbers differ, as PostgreSQL skips those of what it refused.

@@ -99,7 +99,7 @@ var idKinds = []struct{ path, kind string }{
 	{"/login_sessions", "session"}, {"/passkeys", "passkey"}, {"/install_requests", "request"}, {"/personal_api_keys", "key"},
 }
 
-// learn adds what an reaction shows. What only one session can use is kept behind
+// learn adds what a reaction shows. What only one session can use is kept behind
 // its cookie and a space.
 func (w *world) learn(op operation, o reaction) {
 	if op.learn != nil && o.succeeded() {
@@ -238,8 +238,8 @@ func walk(v any, visit func(map[string]any)) {
 		}
 	case map[string]any:
 		visit(v)
-		for _, element := range v {
-			walk(element, visit)
+		for _, name := range slices.Sorted(maps.Keys(v)) { // a seed always draws the same
+			walk(v[name], visit)
 		}
 	}
 }

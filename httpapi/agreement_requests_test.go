@@ -41,7 +41,7 @@ type maker struct {
 func numbers(d draw, names ...string) string {
 	q := url.Values{}
 	for _, name := range names {
-		if d.number(8) == 7 {
+		if d.IntN(8) == 7 {
 			q.Add(name, d.one("1", "2", "0", "500", "501", "1000", "-1", "99999999999999999999", "2147483647", " 1", "1.0", "1e2", "0x1", "１", "", "\x00"))
 		}
 	}
@@ -50,10 +50,10 @@ func numbers(d draw, names ...string) string {
 
 func listQuery(d draw) string {
 	q := numbers(d, "limit", "offset", "limit")
-	if d.number(4) == 3 {
+	if d.IntN(4) == 3 {
 		q += "&email=" + url.QueryEscape(d.one(d.known("email", "x"), d.address(), d.text(), "\xff", "a\x00"))
 	}
-	if d.number(4) == 3 {
+	if d.IntN(4) == 3 {
 		q += "&is_staff=" + url.QueryEscape(d.one("true", "false", "TRUE", "0", "1", "x", "\x00"))
 	}
 	return oddQuery(d, q)
@@ -69,7 +69,7 @@ func oddQuery(d draw, q string) string {
 
 func repositoryQuery(d draw) string {
 	q := numbers(d, "limit", "offset")
-	if d.number(4) == 3 {
+	if d.IntN(4) == 3 {
 		q += "&search=" + url.QueryEscape(d.one("r", "REPO", "é", "_", "%", "\xff", d.text()))
 	}
 	return oddQuery(d, q)
@@ -97,7 +97,7 @@ func callbackQuery(d draw, r *request) {
 	cookie, query, _ := strings.Cut(d.known("callback", "sessionid=x state=x&code=y&installation_id=12345&setup_action=install"), " ")
 	q, err := url.ParseQuery(query)
 	if err != nil {
-		d.Fatal(err)
+		d.w.t.Fatal(err)
 	}
 	if !d.seldom() {
 		r.header = [][2]string{{"Cookie", cookie}}
@@ -178,7 +178,7 @@ func delivery(d draw, r *request) {
 	}
 	r.header = append(r.header, [2]string{"X-Hub-Signature-256", signature},
 		[2]string{"X-GitHub-Event", d.one("installation", "installation_repositories", "ping", "\xff")},
-		[2]string{"X-GitHub-Delivery", d.one("", "1", "2", "é", "\xff", "\xc3", strings.Repeat("é", 32), strings.Repeat("x", 65), fmt.Sprint(d.number(50)))})
+		[2]string{"X-GitHub-Delivery", d.one("", "1", "2", "é", "\xff", "\xc3", strings.Repeat("é", 32), strings.Repeat("x", 65), fmt.Sprint(d.IntN(50)))})
 }
 
 // userMembers are those of contract section 8.2.
@@ -369,7 +369,7 @@ func (d draw) segment(name string) string {
 // headers says who calls, and more.
 func (d draw) headers(r *request, m maker) {
 	add := func(name, value string) { r.header = append(r.header, [2]string{name, value}) }
-	if m.cookie == "none" && d.number(4) < 3 {
+	if m.cookie == "none" && d.IntN(4) < 3 {
 	} else if m.cookie != "" && m.cookie != "none" && !d.seldom() && len(r.header) == 0 {
 		add("Cookie", d.known(m.cookie, d.known("cookie", "sessionid=x")))
 	} else if len(r.header) == 0 || r.header[0][0] != "Cookie" || d.seldom() {
@@ -400,7 +400,7 @@ func (d draw) caller(add func(name, value string)) {
 		}
 		return
 	}
-	switch d.number(5) {
+	switch d.IntN(5) {
 	case 0:
 	case 1:
 		add("Authorization", d.one("Bearer phx_wrong", "Bearer \xff\xff", "Basic x", "Bearer pha_unknown-unknown-unknown", "Bearer"))

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"pgregory.net/rapid"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/integrations"
@@ -87,18 +86,27 @@ func (t notingIntegrations) SaveBranches(ctx context.Context, b integrations.Bra
 	return t.Tx.SaveBranches(ctx, b)
 }
 
-// compareStates fails the test unless the three stores hold the same.
-func (w *world) compareStates(rt *rapid.T) {
-	first := w.state(w.envs[0])
-	for i, e := range w.envs[1:] {
-		if other := w.state(e); !slices.Equal(first, other) {
-			rt.Fatalf("what is stored differs between %s and %s:\n%s", w.stores[0], w.stores[i+1], firstDifference(first, other))
+// compareStates returns an error unless the three stores hold the same.
+func (w *world) compareStates() error {
+	var first []string
+	for i, e := range w.envs {
+		state, err := w.state(e)
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.stores[i], err)
+		}
+		if i == 0 {
+			first = state
+		}
+		if !slices.Equal(first, state) {
+			return fmt.Errorf("what is stored differs between %s and %s:\n%s", w.stores[0], w.stores[i], w.firstDifference(i, first, state))
 		}
 	}
+	return nil
 }
 
-// firstDifference shows the first few lines that differ, from shortly before they do.
-func firstDifference(a, b []string) string {
+// firstDifference shows the first few lines that differ between the first store
+// and another, from shortly before they do.
+func (w *world) firstDifference(other int, a, b []string) string {
 	const lines, before, after = 4, 60, 300
 	var shown []string
 	for i := range max(len(a), len(b)) {
@@ -112,7 +120,7 @@ func firstDifference(a, b []string) string {
 		}
 		cut := func(s string) string { return s[max(n-before, 0):min(len(s), n+after)] }
 		name, _, _ := strings.Cut(x, " {")
-		shown = append(shown, fmt.Sprintf("%s\n  …%+q\n  …%+q", name[:min(len(name), before)], cut(x), cut(y)))
+		shown = append(shown, fmt.Sprintf("%s\n  %s: …%+q\n  %s: …%+q", name[:min(len(name), before)], w.stores[0], cut(x), w.stores[other], cut(y)))
 	}
 	return strings.Join(shown, "\n")
 }
@@ -125,24 +133,25 @@ func at(lines []string, i int) string {
 	return ""
 }
 
-// contents is what is stored, line by line.
+// contents is what is stored, line by line, and the first error of reading it.
 type contents struct {
 	t     context.Context
 	e     *env
 	lines []string
+	err   error
 }
 
 // add writes a value, or the error of reading it, in JSON: that shows secrets.
 func (d *contents) add(what string, v any, err error) {
-	if err != nil {
-		if !errors.Is(err, users.ErrNotFound) {
-			d.e.t.Errorf("read %s: %v", what, err)
-		}
+	if errors.Is(err, users.ErrNotFound) {
 		return
 	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		d.e.t.Errorf("write %s: %v", what, err)
+	text, failed := json.Marshal(v)
+	if err := errors.Join(err, failed); err != nil {
+		if d.err == nil {
+			d.err = fmt.Errorf("read %s: %w", what, err)
+		}
+		return
 	}
 	d.lines = append(d.lines, what+" "+string(text))
 }
@@ -157,7 +166,7 @@ func addAll[T any](d *contents, what string, list []T, err error) {
 }
 
 // state reads all that the store of e holds.
-func (w *world) state(e *env) []string {
+func (w *world) state(e *env) ([]string, error) {
 	d := &contents{t: e.t.Context(), e: e}
 	people := d.people()
 	for _, id := range w.known["organization"] {
@@ -184,7 +193,7 @@ func (w *world) state(e *env) []string {
 	}
 	d.named(w.names)
 	d.links(people, w.names)
-	return d.lines
+	return d.lines, d.err
 }
 
 // people writes all users and returns their numbers.

@@ -4,66 +4,45 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
 )
 
-var operations = flag.Int("operations", 2_000, "how many operations TestStoresAgree tries")
+var (
+	operations = flag.Int("operations", 2_000, "how many operations TestStoresAgree tries")
+	seed       = flag.Uint64("seed", 0, "of the first sequence of TestStoresAgree; 0 means any")
+)
 
 // enough operations reach every route and every act of the host several times.
 const enough = 20_000
 
 // TestStoresAgree sends the same random operations to three APIs that differ in
-// nothing but their store, and compares each answer and, after each sequence of
-// operations, all that is stored. A sequence with a difference is cut down to the
-// operations and values that it takes, and is kept in testdata/rapid until it
-// passes.
+// nothing but their store, and compares each answer and, now and then, all that is
+// stored. Each sequence of operations has a seed. One with a difference is cut
+// down to operations that it takes.
 func TestStoresAgree(t *testing.T) {
-	adjust(t, "rapid.steps", "100") // of one sequence, on average
-	adjust(t, "rapid.checks", "5")  // sequences of one subtest
-	adjust(t, "rapid.shrinktime", "5m")
 	d, seen := newDatabases(t), &coverage{calls: map[string]int{}, successes: map[string]int{}}
-	for n := 1; seen.operations < *operations && !t.Failed(); n++ {
-		t.Run(strconv.Itoa(n), func(t *testing.T) {
-			rapid.Check(t, func(rt *rapid.T) {
-				w := newWorld(t, rt, d)
-				defer w.close()
-				rt.Repeat(map[string]func(*rapid.T){"operation": func(rt *rapid.T) {
-					op := w.ops.Draw(rt, "operation")
-					seen.add(op, w.run(rt, op))
-				}})
-				w.compareStates(rt)
-			})
+	next := *seed
+	if next == 0 {
+		next = uint64(rand.Uint32())
+	}
+	for ; seen.operations < *operations && !t.Failed(); next++ {
+		t.Run(fmt.Sprint("seed ", next), func(t *testing.T) {
+			s := newSequence(t, d, next)
+			if err := s.draw(seen); err != nil {
+				all := len(s.operations)
+				t.Errorf("%s\nThat is left of %d operations. They are done again by -seed %d -operations 1", s.shrink(err), all, next)
+			}
 		})
 	}
 	if !t.Failed() && *operations >= enough {
 		seen.check(t)
 	}
-}
-
-// adjust sets a flag for the time of a test, unless the command line did.
-func adjust(t *testing.T, name, value string) {
-	t.Helper()
-	f, given := flag.Lookup(name), false
-	flag.Visit(func(set *flag.Flag) { given = given || set == f })
-	if given {
-		return
-	}
-	if err := f.Value.Set(value); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.Value.Set(f.DefValue); err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 // TestEveryRouteIsTried holds the generator to the route table.

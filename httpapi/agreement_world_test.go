@@ -20,8 +20,6 @@ import (
 	"testing/cryptotest"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/integrations/github"
@@ -110,54 +108,65 @@ func (unclosed) Close() error { return nil }
 
 // world is one service three times, on different stores, and what is known about
 // it from its answers. Everything random in it, in libraries too, follows from
-// the number of operations so far, so that what one API hands out, the others
-// hand out as well.
+// the number of the operation, so that what one API hands out, the others hand
+// out as well, and a world without some of the operations does, too.
 type world struct {
 	t       *testing.T
 	envs    []*env
 	stores  []string
 	logs    []*bytes.Buffer
 	names   *names
-	serial  uint64
+	serial  uint64 // of the last operation
 	known   knowledge
-	used    []fact // in the operation that is being drawn
-	goal    string // what the last operations were to lead to
-	ops     *rapid.Generator[operation]
+	used    []fact             // in the operation that is being drawn
+	goal    string             // what the last operations were to lead to
 	devices map[string]*device // by the handle of their user
 }
 
-func newWorld(t *testing.T, rt *rapid.T, d *databases) *world {
+// setting is in what worlds differ from the start.
+type setting struct {
+	identity auth.IdentityChange
+	github   string
+	factor   string // of the member
+}
+
+func drawSetting(d draw) setting {
+	return setting{pick(d, auth.WithPassword, auth.Documented, auth.SessionOnly), d.one("as usual", "without PKCE", "uninstalled last", "asks the owner"),
+		d.one("nothing", "an authenticator", "a passkey")}
+}
+
+func (s setting) String() string {
+	return fmt.Sprintf("identity change %d, GitHub %s, the member has %s as second factor", s.identity, s.github, s.factor)
+}
+
+func newWorld(t *testing.T, d *databases, s setting) *world {
 	w := &world{t: t, names: &names{}, known: knowledge{}, devices: map[string]*device{}}
-	identity := rapid.SampledFrom([]auth.IdentityChange{auth.WithPassword, auth.Documented, auth.SessionOnly}).Draw(rt, "identity change")
-	flags := rapid.SampledFrom([]string{"", "pkce off", "uninstall", "owner has to agree"}).Draw(rt, "GitHub")
-	w.add("memory", &noting{memory.New(), w.names}, d, identity, flags)
-	w.add("sqlite", d.emptySQLite(t), d, identity, flags)
-	w.add("postgres", d.emptyPostgres(t), d, identity, flags)
-	w.ops = w.newOperations()
-	factor := rapid.SampledFrom([]string{"no second factor", "authenticator", "passkey"}).Draw(rt, "member has")
-	for _, op := range w.beginning(factor == "authenticator") {
-		w.run(rt, op)
+	w.add("memory", &noting{memory.New(), w.names}, d, s)
+	w.add("sqlite", d.emptySQLite(t), d, s)
+	w.add("postgres", d.emptyPostgres(t), d, s)
+	for _, op := range w.beginning(s.factor == "an authenticator") {
+		w.begin(op)
 	}
-	if factor == "passkey" {
-		w.registerPasskey(rt)
+	if s.factor == "a passkey" {
+		w.registerPasskey()
 	}
 	return w
 }
 
-func (w *world) add(name string, st storage.Storage, d *databases, identity auth.IdentityChange, flags string) {
+func (w *world) add(name string, st storage.Storage, d *databases, s setting) {
 	log := &bytes.Buffer{}
 	w.seed()
 	e := newEnv(w.t, st, func(c *httpapi.Config) {
 		withMail(c)
 		c.Rand = library{}
-		c.Auth.IdentityChange = identity
+		c.Auth.IdentityChange = s.identity
 		c.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: timeless}))
 		c.GitHub.Provider = nearGitHub(w.t, c.Now, d.appKey)
 		c.GitHub.WebhookSecret = webhookSecret
-		c.GitHub.DisablePKCE = strings.Contains(flags, "pkce")
-		c.GitHub.UninstallLast = strings.Contains(flags, "uninstall")
+		c.GitHub.DisablePKCE = s.github == "without PKCE"
+		c.GitHub.UninstallLast = s.github == "uninstalled last"
 	})
-	if strings.Contains(flags, "agree") {
+	if s.github == "asks the owner" {
 		e.merge(`{"visitor":{"setup_action":"request"}}`)
 	}
 	w.envs, w.stores, w.logs = append(w.envs, e), append(w.stores, name), append(w.logs, log)
@@ -177,7 +186,7 @@ type library struct{}
 
 func (library) Read(b []byte) (int, error) { return rand.Read(b) }
 
-// seed makes what is random from now on follow from the number of operations.
+// seed makes what is random from now on follow from the number of the operation.
 func (w *world) seed() { cryptotest.SetGlobalRandom(w.t, w.serial) }
 
 func (w *world) close() {
@@ -222,9 +231,10 @@ func (h wire) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // operation is one request, or one act of the host, of time or of GitHub.
 type operation struct {
-	name string // route or kind of act
-	text string
-	do   func(e *env) reaction
+	number uint64 // in its world
+	name   string // route or kind of act
+	text   string
+	do     func(e *env) reaction
 	// cookie that comes with a request, and what else to know from the reaction of an act.
 	cookie string
 	used   []fact
@@ -236,9 +246,6 @@ func (op operation) learning(learn func(*world, reaction)) operation {
 	op.learn = learn
 	return op
 }
-
-// GoString is how rapid shows an operation.
-func (op operation) GoString() string { return op.text }
 
 // shown is the members of v that are set, for people, with every byte of a text.
 func shown(v any) string { return show(reflect.ValueOf(v)) }
@@ -277,10 +284,19 @@ type reaction struct {
 
 func (o reaction) succeeded() bool { return o.Status < 400 && o.Err == "" }
 
+// String shows the reaction in one line.
+func (o reaction) String() string {
+	const most = 300
+	if o.Err != "" {
+		return "error " + o.Err
+	}
+	return fmt.Sprintf("answer %d %+q", o.Status, o.Body[:min(len(o.Body), most)])
+}
+
 // decode reads the result of an act, and reports whether there is one.
 func (o reaction) decode(v any) bool { return o.Err == "" && json.Unmarshal([]byte(o.Body), v) == nil }
 
-// lines shows an reaction.
+// lines shows all of a reaction.
 func (o reaction) lines() []string {
 	lines := []string{fmt.Sprintf("status %d", o.Status), "error " + o.Err, "body " + o.Body}
 	for _, name := range slices.Sorted(maps.Keys(o.Header)) {
@@ -292,10 +308,18 @@ func (o reaction) lines() []string {
 	return lines
 }
 
-// run does an operation three times and returns the reaction. The test fails if
+// begin does an operation of the beginning of a world.
+func (w *world) begin(op operation) {
+	op.number = w.serial + 1
+	if _, err := w.run(op); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// run does an operation three times and returns the reaction. It is an error if
 // there are several, or if it is an internal failure.
-func (w *world) run(rt *rapid.T, op operation) reaction {
-	w.serial++
+func (w *world) run(op operation) (reaction, error) {
+	w.serial = op.number
 	var first reaction
 	for i, e := range w.envs {
 		w.seed()
@@ -306,15 +330,15 @@ func (w *world) run(rt *rapid.T, op operation) reaction {
 		}
 		switch {
 		case !reflect.DeepEqual(got, first):
-			rt.Fatalf("%s and %s differ in the answer to %s\n%s\nlogs: %s%s", w.stores[0], w.stores[i], op.text,
-				firstDifference(first.lines(), got.lines()), w.logs[0], w.logs[i])
+			return first, fmt.Errorf("%s and %s differ in the answer to %s\n%s\nlog of %[1]s:\n%[5]slog of %[2]s:\n%[6]s", w.stores[0], w.stores[i], op.text,
+				w.firstDifference(i, first.lines(), got.lines()), w.logs[0], w.logs[i])
 		case got.Status == http.StatusInternalServerError:
-			rt.Fatalf("%s fails: %s\nlog: %s", op.text, got.Body, w.logs[i])
+			return first, fmt.Errorf("%s fails: %s\nlog of %s:\n%s", op.text, got.Body, w.stores[i], w.logs[i])
 		}
 	}
 	w.seed()
 	w.learn(op, first)
-	return first
+	return first, nil
 }
 
 // send makes a request of which the server has read the header.

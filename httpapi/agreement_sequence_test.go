@@ -1,0 +1,117 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	// Worlds take time to make, and knowledge to gather.
+	sequenceLength = 200
+	// What differs in the stores may be gone again at the end.
+	betweenComparisons = 50
+	shrinkingTime      = 3 * time.Minute
+)
+
+// sequence is operations on a new world, one after the other.
+type sequence struct {
+	t          *testing.T
+	databases  *databases
+	seed       uint64
+	setting    setting
+	operations []operation
+	transcript strings.Builder // of the last time that they were done
+}
+
+func newSequence(t *testing.T, d *databases, seed uint64) *sequence {
+	return &sequence{t: t, databases: d, seed: seed}
+}
+
+// draw draws operations and does them, up to the first difference, which it
+// returns.
+func (s *sequence) draw(seen *coverage) error {
+	source := rand.New(rand.NewPCG(s.seed, 0))
+	s.setting = drawSetting(draw{Rand: source})
+	w := newWorld(s.t, s.databases, s.setting)
+	defer w.close()
+	next := w.newOperations(source)
+	for n := range sequenceLength {
+		op := next()
+		op.number = w.serial + 1
+		s.operations = append(s.operations, op)
+		o, err := w.run(op)
+		if err != nil {
+			return err
+		}
+		seen.add(op, o)
+		if (n+1)%betweenComparisons > 0 {
+			continue
+		}
+		s.operations = append(s.operations, comparison)
+		if err := w.compareStates(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// comparison stands for one of all that is stored. It reads through caches.
+var comparison = operation{name: "comparison", text: "all that is stored is compared"}
+
+// do does operations on a new world, and compares all that is stored at the end.
+// It returns those up to the first difference, which it returns as well.
+func (s *sequence) do(operations []operation) ([]operation, error) {
+	w := newWorld(s.t, s.databases, s.setting)
+	defer w.close()
+	s.transcript.Reset()
+	for n, op := range append(slices.Clip(operations), comparison) {
+		fmt.Fprintf(&s.transcript, "%d. %s\n", n+1, op.text)
+		var err error
+		if op.name == comparison.name {
+			err = w.compareStates()
+		} else {
+			var o reaction
+			o, err = w.run(op)
+			fmt.Fprintf(&s.transcript, "   %s\n", o)
+		}
+		if err != nil {
+			return operations[:min(n+1, len(operations))], err
+		}
+	}
+	return operations, nil
+}
+
+// shrink leaves operations out as long as there is a difference without them, and
+// shows those that are left and the difference, of which err is the first.
+func (s *sequence) shrink(err error) string {
+	deadline := time.Now().Add(shrinkingTime)
+	least := slices.Clone(s.operations)
+	for size, again := len(least)/2, false; size > 0; {
+		again = s.leaveOut(&least, size, deadline)
+		if size > 1 || !again {
+			size /= 2
+		}
+	}
+	if _, again := s.do(least); again != nil {
+		return fmt.Sprintf("with %s:\n%s%v", s.setting, &s.transcript, again)
+	}
+	return fmt.Sprintf("with %s: done again, there is no difference, and at first there was: %v", s.setting, err)
+}
+
+// leaveOut leaves out as many operations at a time as size says, the last ones
+// first, and reports whether it could.
+func (s *sequence) leaveOut(least *[]operation, size int, deadline time.Time) bool {
+	done := false
+	for end := len(*least); end > 0 && time.Now().Before(deadline); end -= size {
+		fewer := slices.Concat((*least)[:max(end-size, 0)], (*least)[end:])
+		if failing, err := s.do(fewer); err != nil {
+			*least, done = failing, true
+			end = min(end, len(failing)+size)
+		}
+	}
+	return done
+}
