@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -114,4 +115,20 @@ func (s *sequence) leaveOut(least *[]operation, size int, deadline time.Time) bo
 		}
 	}
 	return done
+}
+
+// TestSequencesRepeat wants a seed to stand for the same operations each time.
+func TestSequencesRepeat(t *testing.T) {
+	d, seen := newDatabases(t), newCoverage()
+	for number := range uint64(3) {
+		first, second := newSequence(t, d, number), newSequence(t, d, number)
+		if err := errors.Join(first.draw(seen), second.draw(seen)); err != nil {
+			t.Fatal(err)
+		}
+		for n, op := range first.operations {
+			if again := second.operations[n]; again.text != op.text {
+				t.Fatalf("operation %d of seed %d:\n%s\nand again:\n%s", n+1, number, op.text, again.text)
+			}
+		}
+	}
 }

@@ -26,7 +26,7 @@ const enough = 20_000
 // stored. Each sequence of operations has a seed. One with a difference is cut
 // down to operations that it takes.
 func TestStoresAgree(t *testing.T) {
-	d, seen := newDatabases(t), &coverage{calls: map[string]int{}, successes: map[string]int{}}
+	d, seen := newDatabases(t), newCoverage()
 	next := *seed
 	if next == 0 {
 		next = uint64(rand.Uint32())
@@ -68,6 +68,8 @@ type coverage struct {
 	calls, successes map[string]int
 	start            time.Time
 }
+
+func newCoverage() *coverage { return &coverage{calls: map[string]int{}, successes: map[string]int{}} }
 
 func (c *coverage) add(op operation, o reaction) {
 	if c.operations++; c.start.IsZero() {
