@@ -25,6 +25,7 @@ var may = map[string][]string{
 	"storage/memory":                {"users", "auth", "autonomy", "integrations", "storage", "storage/internal/cached"},
 	"storage/internal/cached":       {"users", "auth", "autonomy", "integrations", "storage"},
 	"storage/internal/sqlstore":     {"users", "auth", "autonomy", "integrations", "storage"},
+	"storage/internal/upgradetest":  {"users"},
 	"storage/storagetest":           {"users", "auth", "autonomy", "integrations", "storage"},
 	"storage/sqlite":                {"users", "storage", "storage/internal/cached", "storage/internal/sqlstore"},
 	"storage/postgres":              {"users", "storage", "storage/internal/sqlstore"},
@@ -61,6 +62,7 @@ var only = map[string][]string{
 	"github.com/google/uuid": {"users", "auth", "auth/passkey", "autonomy", "integrations", "storage/memory", "storage/internal/cached", "storage/internal/sqlstore", "storage/storagetest", "httpapi",
 		"httpapi/httpapitest", "integrations/githubtest"},
 	"github.com/hedgerow-dev/hedgerow/storage/storagetest":           {},
+	"github.com/hedgerow-dev/hedgerow/storage/internal/upgradetest":  {},
 	"github.com/hedgerow-dev/hedgerow/integrations/githubtest":       {"httpapi/httpapitest"},
 	"github.com/hedgerow-dev/hedgerow/storage/postgres/postgrestest": {},
 }

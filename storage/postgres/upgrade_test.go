@@ -1,15 +1,14 @@
 package postgres_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/hedgerow-dev/hedgerow/storage/internal/upgradetest"
 	"github.com/hedgerow-dev/hedgerow/storage/postgres"
 	"github.com/hedgerow-dev/hedgerow/storage/postgres/postgrestest"
-	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 // versions has, for each version of the schema, rows for the tables that it
@@ -131,9 +130,7 @@ func TestUpgrade(t *testing.T) {
 			if got, want := definitions(t, dsn), definitions(t, fresh); !slices.Equal(got, want) {
 				t.Errorf("columns:\n got %q,\nwant %q", got, want)
 			}
-			if err := st.UpdateUsers(t.Context(), func(tx users.Tx) error { return useUpgraded(t.Context(), tx) }); err != nil {
-				t.Errorf("use of the upgraded database: %v", err)
-			}
+			upgradetest.Use(t, st)
 		})
 	}
 }
@@ -142,51 +139,4 @@ func definitions(t *testing.T, dsn string) []string {
 	t.Helper()
 	return query(t, dsn, `select table_name || ' ' || column_name || ' ' || data_type || ' ' || is_nullable
 		from information_schema.columns where table_schema = current_schema() order by 1`)
-}
-
-// useUpgraded reads the user of versions and deletes it with all that is its.
-func useUpgraded(ctx context.Context, tx users.Tx) error {
-	u, err := tx.UserByEmail(ctx, "ann@example.com")
-	if err != nil {
-		return err
-	}
-	if u.ID != 5 || u.LastName != "日本" || u.HedgehogConfig != `{"color" : "red"}` {
-		return fmt.Errorf("user is %+v", u)
-	}
-	if err := checkNumbers(ctx, tx, 2, 1, 1); err != nil {
-		return err
-	}
-	if u, err = tx.SaveUser(ctx, u); err != nil {
-		return err
-	}
-	if u.Version != 4 {
-		return fmt.Errorf("version after SaveUser is %d, want 4", u.Version)
-	}
-	if err := tx.DeleteUser(ctx, u.ID); err != nil {
-		return err
-	}
-	staff := 1
-	if u.IsStaff {
-		staff = 0
-	}
-	return checkNumbers(ctx, tx, 1, 0, staff)
-}
-
-// checkNumbers wants so many users, active ones, and staff, and one active member
-// of the organization of the first.
-func checkNumbers(ctx context.Context, tx users.Tx, all, active, staff int) error {
-	for want, q := range map[*int]users.Query{&all: {}, &active: {Active: true}, &staff: {Staff: users.Some(true)}} {
-		q.Limit = 1
-		p, err := tx.Profiles(ctx, q)
-		if err != nil {
-			return err
-		}
-		if p.Total != *want {
-			return fmt.Errorf("%d users match %+v, want %d", p.Total, q, *want)
-		}
-		if p.Total > 0 && p.Profiles[0].User.ID == 5 && p.Profiles[0].MemberCount != 1 {
-			return fmt.Errorf("%d active members, want 1", p.Profiles[0].MemberCount)
-		}
-	}
-	return nil
 }
