@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -8,6 +9,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hedgerow-dev/hedgerow/storage"
+	"github.com/hedgerow-dev/hedgerow/storage/memory"
+	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 const (
@@ -90,14 +97,13 @@ func (s *sequence) do(operations []operation) ([]operation, error) {
 // shows those that are left and the difference, of which err is the first.
 func (s *sequence) shrink(err error) string {
 	deadline := time.Now().Add(shrinkingTime)
-	least := slices.Clone(s.operations)
-	for size, again := len(least)/2, false; size > 0; {
-		again = s.leaveOut(&least, size, deadline)
+	for size := len(s.operations) / 2; size > 0; {
+		again := s.leaveOut(size, deadline)
 		if size > 1 || !again {
 			size /= 2
 		}
 	}
-	if _, again := s.do(least); again != nil {
+	if _, again := s.do(s.operations); again != nil {
 		return fmt.Sprintf("with %s:\n%s%v", s.setting, &s.transcript, again)
 	}
 	return fmt.Sprintf("with %s: done again, there is no difference, and at first there was: %v", s.setting, err)
@@ -105,17 +111,48 @@ func (s *sequence) shrink(err error) string {
 
 // leaveOut leaves out as many operations at a time as size says, the last ones
 // first, and reports whether it could.
-func (s *sequence) leaveOut(least *[]operation, size int, deadline time.Time) bool {
-	done := false
-	for end := len(*least); end > 0 && time.Now().Before(deadline); end -= size {
-		fewer := slices.Concat((*least)[:max(end-size, 0)], (*least)[end:])
+func (s *sequence) leaveOut(size int, deadline time.Time) bool {
+	could := false
+	for end := len(s.operations); end > 0 && time.Now().Before(deadline); end -= size {
+		fewer := slices.Concat(s.operations[:max(end-size, 0)], s.operations[end:])
 		if failing, err := s.do(fewer); err != nil {
-			*least, done = failing, true
+			s.operations, could = failing, true
 			end = min(end, len(failing)+size)
 		}
 	}
-	return done
+	return could
 }
+
+// TestSequencesShrink has a store that forgets to do something, and wants the
+// few operations that show it.
+func TestSequencesShrink(t *testing.T) {
+	d, seen := newDatabases(t), newCoverage()
+	d.memory = func() storage.Storage { return negligent{memory.New()} }
+	for number := range uint64(10) {
+		s := newSequence(t, d, number)
+		err := s.draw(seen)
+		if err == nil {
+			continue
+		}
+		shown := s.shrink(err)
+		if len(s.operations) > 3 || !strings.Contains(shown, "DeleteMembership(") || !strings.Contains(shown, "what is stored differs between memory and sqlite") {
+			t.Errorf("%d operations are left:\n%s", len(s.operations), shown)
+		}
+		return
+	}
+	t.Errorf("no difference in %d operations", seen.operations)
+}
+
+// negligent is a store that keeps the memberships that it is to delete.
+type negligent struct{ storage.Storage }
+
+func (s negligent) UpdateUsers(ctx context.Context, fn func(users.Tx) error) error {
+	return s.Storage.UpdateUsers(ctx, func(tx users.Tx) error { return fn(negligentTx{tx}) })
+}
+
+type negligentTx struct{ users.Tx }
+
+func (negligentTx) DeleteMembership(context.Context, users.ID, uuid.UUID) error { return nil }
 
 // TestSequencesRepeat wants a seed to stand for the same operations each time.
 func TestSequencesRepeat(t *testing.T) {

@@ -34,6 +34,7 @@ import (
 
 // databases are what worlds are stored in, one after the other.
 type databases struct {
+	memory   func() storage.Storage
 	sqlite   string // path of an empty database
 	postgres storage.Storage
 	dsn      string
@@ -42,7 +43,7 @@ type databases struct {
 
 func newDatabases(t *testing.T) *databases {
 	t.Helper()
-	d := &databases{sqlite: filepath.Join(t.TempDir(), "empty.db"), dsn: postgrestest.DSN(t)}
+	d := &databases{memory: func() storage.Storage { return memory.New() }, sqlite: filepath.Join(t.TempDir(), "empty.db"), dsn: postgrestest.DSN(t)}
 	st, err := sqlite.Open(t.Context(), d.sqlite)
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +142,7 @@ func (s setting) String() string {
 
 func newWorld(t *testing.T, d *databases, s setting) *world {
 	w := &world{t: t, names: &names{}, known: knowledge{}, devices: map[string]*device{}}
-	w.add("memory", &noting{memory.New(), w.names}, d, s)
+	w.add("memory", &noting{d.memory(), w.names}, d, s)
 	w.add("sqlite", d.emptySQLite(t), d, s)
 	w.add("postgres", d.emptyPostgres(t), d, s)
 	for _, op := range w.beginning(s.factor == "an authenticator") {
@@ -287,10 +288,14 @@ func (o reaction) succeeded() bool { return o.Status < 400 && o.Err == "" }
 // String shows the reaction in one line.
 func (o reaction) String() string {
 	const most = 300
-	if o.Err != "" {
+	body := o.Body[:min(len(o.Body), most)]
+	switch {
+	case o.Err != "":
 		return "error " + o.Err
+	case o.Status == 0:
+		return "result " + body
 	}
-	return fmt.Sprintf("answer %d %+q", o.Status, o.Body[:min(len(o.Body), most)])
+	return fmt.Sprintf("answer %d %+q", o.Status, body)
 }
 
 // decode reads the result of an act, and reports whether there is one.
