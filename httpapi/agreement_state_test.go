@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -108,10 +109,14 @@ func (w *world) compareStates() error {
 // and another, from shortly before they do.
 func (w *world) firstDifference(other int, a, b []string) string {
 	const lines, before, after = 4, 60, 300
+	// What both have is not shown, unless only its order differs.
+	if onlyA, onlyB := missing(a, b), missing(b, a); len(onlyA)+len(onlyB) > 0 {
+		a, b = onlyA, onlyB
+	}
 	var shown []string
 	for i := range max(len(a), len(b)) {
 		x, y := at(a, i), at(b, i)
-		if x == y || len(shown) > lines {
+		if x == y || len(shown) == lines {
 			continue
 		}
 		n := 0
@@ -119,10 +124,21 @@ func (w *world) firstDifference(other int, a, b []string) string {
 			n++
 		}
 		cut := func(s string) string { return s[max(n-before, 0):min(len(s), n+after)] }
-		name, _, _ := strings.Cut(x, " {")
+		name, _, _ := strings.Cut(cmp.Or(x, y), " {")
 		shown = append(shown, fmt.Sprintf("%s\n  %s: …%+q\n  %s: …%+q", name[:min(len(name), before)], w.stores[0], cut(x), w.stores[other], cut(y)))
 	}
 	return strings.Join(shown, "\n")
+}
+
+// missing returns the lines that are not among others.
+func missing(lines, others []string) []string {
+	var list []string
+	for _, line := range lines {
+		if !slices.Contains(others, line) {
+			list = append(list, line)
+		}
+	}
+	return list
 }
 
 // at is a line, or "" if there are not so many.
