@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -61,7 +62,13 @@ func accountActs() map[string]func(draw) operation {
 		},
 		"identity": func(d draw) operation {
 			i := users.Identity{UserID: d.user(), Provider: d.one("github", "google", "GitHub", d.plain()), Subject: d.one("1", "2", "é", "e\u0301", d.plain()), Login: d.plain()}
-			op := done(fmt.Sprintf("SaveIdentity(%s)", shown(i)), func(ctx context.Context, e *env) error { return e.api.Users().SaveIdentity(ctx, i) })
+			next := i // those of one moment are in the order of their text
+			if next.Subject = d.plain(); d.yes() {
+				next.Provider = d.plain()
+			}
+			op := done(fmt.Sprintf("SaveIdentity(%s), SaveIdentity(%s)", shown(i), shown(next)), func(ctx context.Context, e *env) error {
+				return errors.Join(e.api.Users().SaveIdentity(ctx, i), e.api.Users().SaveIdentity(ctx, next))
+			})
 			return op.learning(func(w *world, _ reaction) { w.known.add("identity", i.Provider+" "+i.Subject) })
 		},
 		"identity deleted": func(d draw) operation {

@@ -25,6 +25,12 @@ const enough = 20_000
 // nothing but their store, and compares each answer and, now and then, all that is
 // stored. Each sequence of operations has a seed. One with a difference is cut
 // down to operations that it takes.
+//
+// These faults of one line were planted, and each was found by fewer than 20,000
+// operations and cut down to at most three, and a comparison: an order by another
+// collation, a look-up of U+0000 on PostgreSQL, a cache that is not told of a key,
+// a version that is not raised, tokens that stay in memory when their user goes,
+// and an offset that overflows.
 func TestStoresAgree(t *testing.T) {
 	d, seen := newDatabases(t), newCoverage()
 	next := *seed
