@@ -204,6 +204,26 @@ func (s *Service) withToken(ctx context.Context, link Installation, call func(to
 	return call(users.Secret(token))
 }
 
+// InstallationToken returns a token to call GitHub with as the App, in the
+// installation that a user has linked. It is renewed when it is past half of its
+// life; when that fails, the one that is stored comes back. With none, a failure is
+// ErrGitHubUnavailable or ErrRateLimited. It returns users.ErrNotFound if there is
+// no link.
+func (s *Service) InstallationToken(ctx context.Context, user users.ID, installationID string) (users.Secret, error) {
+	link, err := s.store.Installation(ctx, user, installationID)
+	if err != nil {
+		return "", fmt.Errorf("read installation token: %w", err)
+	}
+	token, err := s.installationToken(ctx, link, "")
+	if err != nil {
+		return "", fmt.Errorf("read installation token: %w", refusal(err))
+	}
+	if token == "" {
+		return "", fmt.Errorf("read installation token: %w", ErrGitHubUnavailable)
+	}
+	return users.Secret(token), nil
+}
+
 // UserToken returns a token to call GitHub with in the user's name, renewed when
 // it is past half of its life. A user whom GitHub has told for good that the
 // authorization has ended, or whose refresh token has expired, loses the link:
