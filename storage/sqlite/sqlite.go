@@ -52,75 +52,100 @@ const (
 //
 // Up to 8192 users with their credentials are kept in memory, which costs about
 // 6 KiB each, and the file is asked before each use whether somebody has changed it.
-func Open(ctx context.Context, path string) (*Store, error) { return openFile(ctx, path, cachedStore) }
-
-// OpenUncached is Open for programs that have no memory to spare: everything is
-// read from the file each time.
-func OpenUncached(ctx context.Context, path string) (*Store, error) {
-	return openFile(ctx, path, plainStore)
-}
-
-// openFile opens the handles and puts a store together on them.
-func openFile(ctx context.Context, path string, assemble func(path string, read, write *sqlx.DB) (*Store, error)) (*Store, error) {
-	if path == "" || strings.Contains(path, ":memory:") {
-		return nil, errors.New("sqlite: a file is needed; use package memory for a store without one")
-	}
-	schema, err := Config{}.schema()
-	if err != nil {
-		return nil, err
-	}
-	path = filepath.Clean(path)
-	if err := createFile(path); err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
-	}
-	read, err := open(path, readSettings, readers)
+func Open(ctx context.Context, path string) (*Store, error) {
+	f, err := openFile(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: open %s: %w", path, err)
 	}
-	// A refused file stays as it is: the first writing connection would already
-	// change its journal mode.
-	if err := check(ctx, read); err != nil {
-		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), read.Close())
-	}
-	write, err := open(path, writeSettings, 1)
+	s, err := f.cached()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), read.Close())
-	}
-	if err = explain(migrate(ctx, write, schema)); err == nil {
-		err = checkWritable(ctx, path)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), read.Close(), write.Close())
-	}
-	s, err := assemble(path, read, write)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), read.Close(), write.Close())
+		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), f.close())
 	}
 	return s, nil
 }
 
-func plainStore(_ string, read, write *sqlx.DB) (*Store, error) {
-	s := sqlstore.New(read, write, sqlstore.Names{}, dialect(), func() error { return errors.Join(read.Close(), write.Close()) })
-	return &Store{Storage: s, sql: s, write: write}, nil
+// OpenUncached is Open for programs that have no memory to spare: everything is
+// read from the file each time.
+func OpenUncached(ctx context.Context, path string) (*Store, error) {
+	f, err := openFile(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: open %s: %w", path, err)
+	}
+	s := sqlstore.New(f.read, f.write, sqlstore.Names{}, f.dialect, f.close)
+	return &Store{Storage: s, sql: s, write: f.write}, nil
 }
 
-// cachedStore puts the cache in front of the handles.
-func cachedStore(path string, read, write *sqlx.DB) (*Store, error) {
-	d := dialect()
-	w, err := newWatch(path, write)
+// file is an open one, with tables that are up to date.
+type file struct {
+	path        string
+	read, write *sqlx.DB
+	dialect     sqlstore.Dialect
+}
+
+func (f file) close() error { return errors.Join(f.read.Close(), f.write.Close()) }
+
+func openFile(ctx context.Context, path string) (f file, err error) {
+	if path == "" || strings.Contains(path, ":memory:") {
+		return file{}, errors.New("a file is needed; use package memory for a store without one")
+	}
+	// Whatever the working directory is later.
+	if f.path, err = filepath.Abs(path); err != nil {
+		return file{}, err
+	}
+	if err := createFile(f.path); err != nil {
+		return file{}, err
+	}
+	if f.read, err = open(f.path, readSettings, readers); err != nil {
+		return file{}, err
+	}
+	// A refused file stays as it is: the first writing connection would already
+	// change its journal mode.
+	if err := check(ctx, f.read); err != nil {
+		return file{}, errors.Join(err, f.read.Close())
+	}
+	if f.write, err = open(f.path, writeSettings, 1); err != nil {
+		return file{}, errors.Join(err, f.read.Close())
+	}
+	if err := f.prepare(ctx); err != nil {
+		return file{}, errors.Join(err, f.close())
+	}
+	return f, nil
+}
+
+// prepare brings the tables up to date.
+func (f *file) prepare(ctx context.Context) error {
+	schema, err := Config{}.schema()
+	if err != nil {
+		return err
+	}
+	if err := migrate(ctx, f.write, schema); err != nil {
+		return explain(err)
+	}
+	if err := checkWritable(ctx, f.path); err != nil {
+		return err
+	}
+	f.dialect = dialect()
+	f.dialect.Committing, err = stays(f.path)
+	return err
+}
+
+// cached puts the cache in front of the handles.
+func (f file) cached() (*Store, error) {
+	w, err := newWatch(f.path, f.write)
 	if err != nil {
 		return nil, err
 	}
 	var cache *cached.Store
+	d := f.dialect
 	d.Committed = func(ok bool) {
 		version, foreign := w.committed()
 		cache.Committed(ok, version, foreign)
 	}
 	d.Undone = func() { cache.Undone() }
 	// The last one to close tidies the file up, and must be one that may write.
-	s := sqlstore.New(read, write, sqlstore.Names{}, d, func() error { return errors.Join(w.close(), read.Close(), write.Close()) })
+	s := sqlstore.New(f.read, f.write, sqlstore.Names{}, d, func() error { return errors.Join(w.close(), f.close()) })
 	cache = cached.New(s, w.version)
-	return &Store{Storage: cache, sql: s, write: write}, nil
+	return &Store{Storage: cache, sql: s, write: f.write}, nil
 }
 
 // createFile creates a missing file, because SQLite itself would make it
@@ -134,6 +159,24 @@ func createFile(path string) error {
 		return err
 	}
 	return f.Close()
+}
+
+// errMoved says that the path of the store does not lead to its file any more.
+var errMoved = errors.New("the file was moved, removed or replaced")
+
+// stays returns a function that fails unless path leads to the same file as now.
+// SQLite goes on writing to a file that was removed, and what it writes is lost.
+func stays(path string) (func() error, error) {
+	before, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		if now, err := os.Stat(path); err != nil || !os.SameFile(before, now) {
+			return errMoved
+		}
+		return nil
+	}, nil
 }
 
 func open(path, settings string, connections int) (*sqlx.DB, error) {
@@ -240,7 +283,7 @@ func dialect() sqlstore.Dialect {
 				sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 				return true
 			}
-			return false
+			return errors.Is(err, errMoved)
 		},
 	}
 }

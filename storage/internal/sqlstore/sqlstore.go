@@ -57,6 +57,8 @@ type Dialect struct {
 	Retry func(err error) bool
 	// Text reports text that the database cannot hold.
 	Text func(err error) bool
+	// Committing, unless nil, runs before each commit, which it prevents by an error.
+	Committing func() error
 	// Committed, unless nil, runs after each commit and each attempt at one, before
 	// anybody is told of it or another transaction begins; ok says that it
 	// succeeded. It also runs when what succeeded is given up. With OneWriter, Undone

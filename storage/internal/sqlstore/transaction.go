@@ -72,7 +72,15 @@ func (r reader) attempt(ctx context.Context, write *handle, fn func(*tx) error) 
 }
 
 func (r reader) commit(t *sqlx.Tx) error {
-	err := t.Commit()
+	var err error
+	if r.d.Committing != nil {
+		err = r.d.Committing()
+	}
+	if err == nil {
+		err = t.Commit()
+	} else {
+		_ = t.Rollback() // who commits is told why
+	}
 	if r.d.Committed != nil {
 		r.d.Committed(err == nil)
 	}
