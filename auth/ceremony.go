@@ -116,9 +116,10 @@ func checkResponse(f users.Field[users.JSON]) ([]byte, error) {
 }
 
 // refusal tells what the caller can act on from a failure. A refused response has
-// spent its challenge, so the refusal must not roll the transaction back.
+// spent its challenge, so the refusal must not roll the transaction back. A store
+// that does not answer says nothing about the response.
 func refusal(err error) (refused, failed error) {
-	if e := (*users.Error)(nil); errors.As(err, &e) {
+	if e := (*users.Error)(nil); errors.As(err, &e) && e.Kind != users.Unavailable {
 		return err, nil
 	}
 	return nil, err

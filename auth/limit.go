@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -146,7 +147,8 @@ func (s *Service) count(ctx context.Context, tx Tx, key string, rate Rate) error
 	if extra := len(times) - rate.Max; extra > 0 {
 		times = times[extra:]
 	}
-	return tx.SaveAttempts(ctx, key, times, now.Add(rate.Per))
+	// The last one is not the latest if the clock was set back.
+	return tx.SaveAttempts(ctx, key, times, slices.MaxFunc(times, time.Time.Compare).Add(rate.Per))
 }
 
 // record adds a failure to a log in a transaction of its own.

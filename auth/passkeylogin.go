@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -140,7 +141,7 @@ func (s *Service) passkeyLogin(ctx context.Context, r PasskeyLoginRequest, respo
 	case errors.Is(refused, ErrPasskey):
 		err = s.failLogin(ctx, address, "", u.ID)
 	}
-	return token, errors.Join(err, refused)
+	return token, cmp.Or(err, refused)
 }
 
 // takePasskey spends a challenge, checks the response to it, and returns the user

@@ -116,7 +116,7 @@ func (s *Service) ConfirmPasskey(ctx context.Context, p Principal, credential us
 		}
 		return s.followPasskeys(ctx, tx, p.Actor, u, p.Session.ID)
 	})
-	if err = errors.Join(err, refused); err != nil {
+	if err = cmp.Or(err, refused); err != nil {
 		s.explain(ctx, err)
 		return Passkey{}, fmt.Errorf("confirm passkey: %w", err)
 	}

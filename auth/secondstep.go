@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -129,14 +130,14 @@ func (s *Service) finish(
 		return users.User{}, SignedIn{}, err
 	}
 	var u users.User
-	var refused error // stored, and so no reason to roll back
+	var refused error // stored, and so no reason to roll back; what fails comes before it
 	err = s.store.UpdateAuth(ctx, func(tx Tx) (err error) {
 		if u, refused, err = take(ctx, tx, st); err != nil || refused != nil {
 			return err
 		}
 		return s.grant(ctx, tx, u, session, remember)
 	})
-	return u, SignedIn{User: u.UUID, Session: token, Remember: remember}, errors.Join(err, refused)
+	return u, SignedIn{User: u.UUID, Session: token, Remember: remember}, cmp.Or(err, refused)
 }
 
 // step is a second step on its way: by a code or, if there is a response, by a

@@ -183,16 +183,22 @@ func addAll[T any](d *contents, what string, list []T, err error) {
 
 // state reads all that the store of e holds.
 func (w *world) state(e *env) ([]string, error) {
+	return stateOf(e, w.names, w.known["organization"], w.known["email"])
+}
+
+// stateOf reads all that the store of e holds, if these are the organizations and
+// the addresses of invites.
+func stateOf(e *env, names *names, organizations, emails []string) ([]string, error) {
 	d := &contents{t: e.t.Context(), e: e}
 	people := d.people()
-	for _, id := range w.known["organization"] {
+	for _, id := range organizations {
 		o := uuid.MustParse(id)
 		organization, err := e.store.Organization(d.t, o)
 		d.add("organization", organization, err)
 		teams, err := e.store.Teams(d.t, o)
 		addAll(d, "teams of "+id, teams, err)
 	}
-	for _, email := range w.known["email"] {
+	for _, email := range emails {
 		invites, err := e.store.Invites(d.t, users.FoldEmail(email), time.Time{})
 		addAll(d, "invites to "+email, invites, err)
 	}
@@ -207,8 +213,8 @@ func (w *world) state(e *env) ([]string, error) {
 	for _, id := range people {
 		d.credentials(id)
 	}
-	d.named(w.names)
-	d.links(people, w.names)
+	d.named(names)
+	d.links(people, names)
 	return d.lines, d.err
 }
 

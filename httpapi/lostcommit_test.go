@@ -31,12 +31,15 @@ func TestLostCommits(t *testing.T) {
 }
 
 // newScene makes a world in which a verb can be sent, and returns what sends it.
-func newScene(t *testing.T, store storage.Storage, v verb, logger *slog.Logger) (*env, func() reply) {
+func newScene(t *testing.T, store storage.Storage, v verb, logger *slog.Logger, change ...func(*httpapi.Config)) (*env, func() reply) {
 	t.Helper()
 	e := newEnv(t, store, func(c *httpapi.Config) {
 		withMail(c)
 		c.Rand, c.Logger = &predictable{src: rand.NewChaCha8([32]byte{1})}, logger
 		c.GitHub.Provider, c.GitHub.WebhookSecret = newGitHub(t, c.Now, acme()), webhookSecret
+		for _, f := range change {
+			f(c)
+		}
 	})
 	t.Cleanup(e.close)
 	alice := e.user("alice")

@@ -148,10 +148,11 @@ func (a *API) updateUser(c *call, p users.Patch) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if token != "" {
+	shown, err := a.showUser(c)
+	if err == nil && token != "" {
 		a.setCookie(c.header, token)
 	}
-	return a.showUser(c)
+	return shown, err
 }
 
 func userPatch(b body) users.Patch {

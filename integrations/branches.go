@@ -164,6 +164,9 @@ func (s *Service) fetchBranches(ctx context.Context, link Installation, reposito
 			b.Default, err = s.config.Provider.DefaultBranch(ctx, token, repository)
 			return err
 		})
+		if err != nil && !outside(err) {
+			return BranchList{}, err
+		}
 		if b.DefaultAt = now; err != nil {
 			s.config.Logger.WarnContext(ctx, "default branch not read", slog.Any("error", err))
 			b.Default, b.DefaultAt = old.Default, old.DefaultAt
