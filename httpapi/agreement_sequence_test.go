@@ -29,21 +29,20 @@ const (
 type sequence struct {
 	t          *testing.T
 	databases  *databases
-	seed       uint64
 	setting    setting
 	operations []operation
 	transcript strings.Builder // of the last time that they were done
 }
 
 func newSequence(t *testing.T, d *databases, seed uint64) *sequence {
-	return &sequence{t: t, databases: d, seed: seed}
+	return &sequence{t: t, databases: d, setting: setting{seed: seed}}
 }
 
 // draw draws operations and does them, up to the first difference, which it
 // returns.
 func (s *sequence) draw(seen *coverage) error {
-	source := rand.New(rand.NewPCG(s.seed, 0))
-	s.setting = drawSetting(draw{Rand: source})
+	source := rand.New(rand.NewPCG(s.setting.seed, 0))
+	s.setting = drawSetting(draw{Rand: source}, s.setting.seed)
 	w := newWorld(s.t, s.databases, s.setting)
 	defer w.close()
 	next := w.newOperations(source)

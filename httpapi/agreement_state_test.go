@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +27,13 @@ type names struct {
 	attempts map[string]bool
 	tickets  map[ticketName]bool
 	tokens   map[auth.Hash]bool
-	branches map[string]bool
+	links    map[uuid.UUID]bool // with repositories
+	branches map[branchesName]bool
+}
+
+type branchesName struct {
+	link       uuid.UUID
+	repository string
 }
 
 type ticketName struct {
@@ -83,8 +90,13 @@ type notingIntegrations struct {
 }
 
 func (t notingIntegrations) SaveBranches(ctx context.Context, b integrations.BranchList) error {
-	note(t.names, &t.names.branches, b.Repository)
+	note(t.names, &t.names.branches, branchesName{b.LinkID, b.Repository})
 	return t.Tx.SaveBranches(ctx, b)
+}
+
+func (t notingIntegrations) SaveRepositories(ctx context.Context, link uuid.UUID, list []integrations.Repository) error {
+	note(t.names, &t.names.links, link)
+	return t.Tx.SaveRepositories(ctx, link, list)
 }
 
 // compareStates returns an error unless the three stores hold the same.
@@ -183,14 +195,14 @@ func addAll[T any](d *contents, what string, list []T, err error) {
 
 // state reads all that the store of e holds.
 func (w *world) state(e *env) ([]string, error) {
-	return stateOf(e, w.names, w.known["organization"], w.known["email"])
+	return stateOf(e, w.names, w.known["number"], w.known["organization"], w.known["email"])
 }
 
-// stateOf reads all that the store of e holds, if these are the organizations and
-// the addresses of invites.
-func stateOf(e *env, names *names, organizations, emails []string) ([]string, error) {
+// stateOf reads all that the store of e holds, if these are the organizations, the
+// addresses of invites, and the numbers of users who are or were there.
+func stateOf(e *env, names *names, numbers, organizations, emails []string) ([]string, error) {
 	d := &contents{t: e.t.Context(), e: e}
-	people := d.people()
+	people := d.people(numbers)
 	for _, id := range organizations {
 		o := uuid.MustParse(id)
 		organization, err := e.store.Organization(d.t, o)
@@ -214,12 +226,13 @@ func stateOf(e *env, names *names, organizations, emails []string) ([]string, er
 		d.credentials(id)
 	}
 	d.named(names)
-	d.links(people, names)
+	d.links(people)
 	return d.lines, d.err
 }
 
-// people writes all users and returns their numbers.
-func (d *contents) people() []users.ID {
+// people writes all users and returns their numbers and others that are known:
+// who is gone must not have left anything.
+func (d *contents) people(known []string) []users.ID {
 	var ids []users.ID
 	// A large page is read around the cache of a store, and a small one through it.
 	for _, limit := range []int{100_000, 100} {
@@ -229,6 +242,11 @@ func (d *contents) people() []users.ID {
 			d.profile(fmt.Sprintf("profile in a page of %d", limit), p, err)
 		}
 		d.add("total", page.Total, err)
+	}
+	for _, number := range known {
+		id, err := strconv.ParseInt(number, 10, 64)
+		d.add("number of a user", id, err)
+		ids = append(ids, users.ID(id))
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
@@ -270,7 +288,7 @@ func (d *contents) credentials(id users.ID) {
 	}
 }
 
-// named writes what only a name leads to.
+// named writes what only a name leads to, in order.
 func (d *contents) named(n *names) {
 	for _, key := range slices.Sorted(maps.Keys(n.attempts)) {
 		times, err := d.e.store.Attempts(d.t, key)
@@ -288,21 +306,21 @@ func (d *contents) named(n *names) {
 			d.profile("profile of the OAuth token", p, err)
 		}
 	}
+	for link := range n.links {
+		repositories, err := d.e.store.Repositories(d.t, link)
+		addAll(d, "repositories of "+link.String(), repositories, err)
+	}
+	for name := range n.branches {
+		branches, err := d.e.store.Branches(d.t, name.link, name.repository)
+		d.add("branches", branches, err)
+	}
 	slices.Sort(d.lines)
 }
 
-func (d *contents) links(people []users.ID, n *names) {
+func (d *contents) links(people []users.ID) {
 	st := d.e.store
 	list, err := st.Installations(d.t, integrations.Query{})
 	addAll(d, "links", list, err)
-	for _, i := range list {
-		repositories, err := st.Repositories(d.t, i.ID)
-		addAll(d, "repositories of "+i.ID.String(), repositories, err)
-		for _, name := range slices.Sorted(maps.Keys(n.branches)) {
-			branches, err := st.Branches(d.t, i.ID, name)
-			d.add("branches", branches, err)
-		}
-	}
 	teams, err := st.TeamInstallations(d.t, integrations.TeamQuery{})
 	for i := range teams {
 		teams[i].ID = 0 // see events

@@ -109,7 +109,7 @@ func (unclosed) Close() error { return nil }
 
 // world is one service three times, on different stores, and what is known about
 // it from its answers. Everything random in it, in libraries too, follows from
-// the number of the operation, so that what one API hands out, the others hand
+// its seed and the number of the operation, so that what one API hands out, the others hand
 // out as well, and a world without some of the operations does, too.
 type world struct {
 	t       *testing.T
@@ -117,6 +117,7 @@ type world struct {
 	stores  []string
 	logs    []*bytes.Buffer
 	names   *names
+	random  uint64 // seed
 	serial  uint64 // of the last operation
 	known   knowledge
 	used    []fact             // in the operation that is being drawn
@@ -126,13 +127,14 @@ type world struct {
 
 // setting is in what worlds differ from the start.
 type setting struct {
+	seed     uint64
 	identity auth.IdentityChange
 	github   string
 	factor   string // of the member
 }
 
-func drawSetting(d draw) setting {
-	return setting{pick(d, auth.WithPassword, auth.Documented, auth.SessionOnly), d.one("as usual", "without PKCE", "uninstalled last", "asks the owner"),
+func drawSetting(d draw, seed uint64) setting {
+	return setting{seed, pick(d, auth.WithPassword, auth.Documented, auth.SessionOnly), d.one("as usual", "without PKCE", "uninstalled last", "asks the owner"),
 		d.one("nothing", "an authenticator", "a passkey")}
 }
 
@@ -141,7 +143,7 @@ func (s setting) String() string {
 }
 
 func newWorld(t *testing.T, d *databases, s setting) *world {
-	w := &world{t: t, names: &names{}, known: knowledge{}, devices: map[string]*device{}}
+	w := &world{t: t, random: s.seed, names: &names{}, known: knowledge{}, devices: map[string]*device{}}
 	w.add("memory", &noting{d.memory(), w.names}, d, s)
 	w.add("sqlite", d.emptySQLite(t), d, s)
 	w.add("postgres", d.emptyPostgres(t), d, s)
@@ -188,7 +190,7 @@ type library struct{}
 func (library) Read(b []byte) (int, error) { return rand.Read(b) }
 
 // seed makes what is random from now on follow from the number of the operation.
-func (w *world) seed() { cryptotest.SetGlobalRandom(w.t, w.serial) }
+func (w *world) seed() { cryptotest.SetGlobalRandom(w.t, w.random<<16+w.serial) }
 
 func (w *world) close() {
 	for _, e := range w.envs {

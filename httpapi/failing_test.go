@@ -165,7 +165,7 @@ func unrandom(line string) string { return randomText.ReplaceAllString(line, `"$
 func keptInMemory(e *env, n *names, v verb) rows {
 	e.t.Helper()
 	all := rows{}
-	lines, err := stateOf(e, n, nil, []string{"new@example.com"})
+	lines, err := stateOf(e, n, nil, nil, []string{"new@example.com"})
 	if err != nil {
 		e.t.Errorf("read the store: %v", err)
 	}
