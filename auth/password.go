@@ -44,6 +44,8 @@ type hasher struct {
 	cost  Cost
 	rand  io.Reader
 	slots chan struct{}
+
+	ballast ballast
 }
 
 func newHasher(cost Cost, random io.Reader) *hasher {
@@ -106,7 +108,7 @@ type phc struct {
 // is bearable.
 func parsePHC(stored users.Secret) (p phc, ok bool) {
 	parts := strings.Split(string(stored), "$")
-	if len(parts) != 6 || parts[1] != "argon2id" {
+	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" {
 		return phc{}, false
 	}
 	var version int
@@ -126,12 +128,21 @@ func (p phc) derive(password string) []byte {
 }
 
 // matches needs a slot. It hashes once at the current cost even if nothing is
-// stored, so that time does not tell whether there is an account.
+// stored, and does the work of a hash made elsewhere if there are any, so that time
+// does not tell whether there is an account.
 func (h *hasher) matches(stored users.Secret, password string) bool {
-	if p, ok := parsePHC(stored); ok {
-		return subtle.ConstantTimeCompare(p.derive(password), p.sum) == 1
+	f, imported := parseForeign(stored)
+	if imported && f.matches(password) {
+		return true
 	}
-	argon2.IDKey([]byte(password), make([]byte, saltBytes), h.cost.Passes, h.cost.KiB, 1, hashBytes)
+	if p, ok := parsePHC(stored); ok {
+		if subtle.ConstantTimeCompare(p.derive(password), p.sum) == 1 {
+			return true
+		}
+	} else {
+		argon2.IDKey([]byte(password), make([]byte, saltBytes), h.cost.Passes, h.cost.KiB, 1, hashBytes)
+	}
+	h.ballast.missing(f.work).spend(password, f.work)
 	return false
 }
 

@@ -42,7 +42,8 @@ type User struct {
 	Email           string // as typed; unique by FoldEmail
 	PendingEmail    string // waits for verification; "" is none
 	IsEmailVerified Null[bool]
-	// PasswordHash is a PHC string; "" means that there is no password.
+	// PasswordHash is a PHC string, or what auth.ParsePasswordHash took over from
+	// elsewhere; "" means that there is no password.
 	PasswordHash Secret
 
 	// CurrentOrganization and CurrentTeam are zero until healed on read.
