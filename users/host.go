@@ -30,10 +30,9 @@ func (s *Service) UserByEmail(ctx context.Context, email string) (User, error) {
 	return u, nil
 }
 
-// SaveOrganization creates or replaces an organization. A zero ID, CreatedAt or
-// UpdatedAt is filled in. The result is what was stored. A name over 64 or a
-// slug over 48 characters, or a missing name, is an Invalid error.
-func (s *Service) SaveOrganization(ctx context.Context, o Organization) (Organization, error) {
+// PrepareOrganization returns o as SaveOrganization stores it, or the Invalid error
+// that it returns.
+func (s *Service) PrepareOrganization(o Organization) (Organization, error) {
 	o = o.Clone()
 	var err error
 	if o.Name, err = CheckText(Set(o.Name), "name", 64); err != nil {
@@ -60,6 +59,17 @@ func (s *Service) SaveOrganization(ctx context.Context, o Organization) (Organiz
 	if o.Metadata == "" {
 		o.Metadata = noInstanceTag
 	}
+	return o, nil
+}
+
+// SaveOrganization creates or replaces an organization. A zero ID, CreatedAt or
+// UpdatedAt is filled in. The result is what was stored. A name over 64 or a
+// slug over 48 characters, or a missing name, is an Invalid error.
+func (s *Service) SaveOrganization(ctx context.Context, o Organization) (Organization, error) {
+	o, err := s.PrepareOrganization(o)
+	if err != nil {
+		return Organization{}, err
+	}
 	err = s.store.UpdateUsers(ctx, func(tx Tx) error { return tx.SaveOrganization(ctx, o) })
 	if err != nil {
 		return Organization{}, fmt.Errorf("save organization: %w", err)
@@ -77,10 +87,8 @@ func (s *Service) DeleteOrganization(ctx context.Context, id uuid.UUID) error {
 	return nil
 }
 
-// SaveTeam creates a team, when its ID is zero, or replaces the one of that ID.
-// A zero UUID and an empty Timezone are filled in. The result is what was
-// stored. It returns ErrNotFound if team or organization does not exist.
-func (s *Service) SaveTeam(ctx context.Context, t Team) (Team, error) {
+// PrepareTeam returns t as SaveTeam stores it, or the Invalid error that it returns.
+func (s *Service) PrepareTeam(t Team) (Team, error) {
 	var err error
 	if t.Name, err = CheckText(Set(t.Name), "name", 200); err != nil {
 		return Team{}, err
@@ -96,6 +104,17 @@ func (s *Service) SaveTeam(ctx context.Context, t Team) (Team, error) {
 	}
 	if t.Timezone == "" {
 		t.Timezone = "UTC"
+	}
+	return t, nil
+}
+
+// SaveTeam creates a team, when its ID is zero, or replaces the one of that ID.
+// A zero UUID and an empty Timezone are filled in. The result is what was
+// stored. It returns ErrNotFound if team or organization does not exist.
+func (s *Service) SaveTeam(ctx context.Context, t Team) (Team, error) {
+	t, err := s.PrepareTeam(t)
+	if err != nil {
+		return Team{}, err
 	}
 	var saved Team
 	err = s.store.UpdateUsers(ctx, func(tx Tx) (err error) {
@@ -117,19 +136,29 @@ func (s *Service) DeleteTeam(ctx context.Context, id TeamID) error {
 	return nil
 }
 
-// SaveMembership makes a user a member of an organization, or changes the
-// level. A zero JoinedAt is filled in; a level that does not exist is an
-// Invalid error. It returns ErrNotFound if user or organization does not exist.
-func (s *Service) SaveMembership(ctx context.Context, m Membership) error {
+// PrepareMembership returns m as SaveMembership stores it, or the Invalid error that
+// it returns.
+func (s *Service) PrepareMembership(m Membership) (Membership, error) {
 	switch m.Level {
 	case LevelMember, LevelAdmin, LevelOwner:
 	default:
-		return invalid("level", "invalid_choice", "There is no such membership level.")
+		return Membership{}, invalid("level", "invalid_choice", "There is no such membership level.")
 	}
 	if m.JoinedAt.IsZero() {
 		m.JoinedAt = s.Now()
 	}
-	err := s.store.UpdateUsers(ctx, func(tx Tx) error { return tx.SaveMembership(ctx, m) })
+	return m, nil
+}
+
+// SaveMembership makes a user a member of an organization, or changes the
+// level. A zero JoinedAt is filled in; a level that does not exist is an
+// Invalid error. It returns ErrNotFound if user or organization does not exist.
+func (s *Service) SaveMembership(ctx context.Context, m Membership) error {
+	m, err := s.PrepareMembership(m)
+	if err != nil {
+		return err
+	}
+	err = s.store.UpdateUsers(ctx, func(tx Tx) error { return tx.SaveMembership(ctx, m) })
 	if err != nil {
 		return fmt.Errorf("save membership: %w", err)
 	}

@@ -1,0 +1,61 @@
+package users
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"unicode/utf8"
+)
+
+// maxDistinctID is the longest DistinctID, contract section 6.
+const maxDistinctID = 200
+
+// ImportedUser returns u with the settings of p, as a new account that comes from
+// elsewhere: it is held to the rules of Apply and NewUser, in this order, and
+// PendingEmail, DistinctID and OnboardingSkippedReason to theirs. Members of p that
+// need the store are left out: Email, SetCurrentOrganization and
+// SetCurrentTeam, and with them Password and PasskeysEnabledFor2FA. So are
+// notification settings that do not exist here. The first broken rule is an
+// Invalid error. Pass the result to Tx.CreateUser.
+func (s *Service) ImportedUser(ctx context.Context, u User, p Patch) (User, error) {
+	p.Email, p.SetCurrentOrganization, p.SetCurrentTeam = Field[string]{}, Field[string]{}, Field[string]{}
+	p.Password, p.CurrentPassword, p.PasskeysEnabledFor2FA = Field[string]{}, Field[string]{}, Field[bool]{}
+	if f := &p.NotificationSettings; f.Set && f.Err == nil {
+		f.Value = knownNotifications(f.Value)
+	}
+	u, _, err := s.Apply(ctx, nil, Actor{Staff: true, Credential: ByHost}, u, p)
+	if err != nil {
+		return User{}, err
+	}
+	if u.PendingEmail != "" {
+		if u.PendingEmail, err = CheckEmail(Set(u.PendingEmail)); err != nil {
+			return User{}, at(err.(*Error), "pending_email")
+		}
+	}
+	switch {
+	case utf8.RuneCountInString(u.DistinctID) > maxDistinctID:
+		return User{}, invalid("distinct_id", "max_length", "This field may have at most 200 characters.")
+	case !slices.Contains([]string{"", "delegated", "later", "other"}, u.OnboardingSkippedReason):
+		return User{}, invalid("onboarding_skipped_reason", "invalid_choice", "This is not a valid choice.")
+	}
+	return s.NewUser(u)
+}
+
+// knownNotifications leaves out what is no notification setting. What is no object
+// stays as it is, for the rules to refuse it.
+func knownNotifications(sent JSON) JSON {
+	settings, ok := object(sent)
+	if !ok {
+		return sent
+	}
+	known := notificationKeys()
+	for key := range settings {
+		if _, ok := known[key]; !ok {
+			delete(settings, key)
+		}
+	}
+	if kinds, ok := settings["realtime_notifications_disabled"].(map[string]any); ok {
+		maps.DeleteFunc(kinds, func(kind string, _ any) bool { return !slices.Contains(RealtimeNotificationTypes(), kind) })
+	}
+	return encode(settings)
+}
