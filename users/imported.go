@@ -48,14 +48,12 @@ func knownNotifications(sent JSON) JSON {
 	if !ok {
 		return sent
 	}
-	known := notificationKeys()
-	for key := range settings {
-		if _, ok := known[key]; !ok {
-			delete(settings, key)
-		}
+	keys, before := notificationKeys(), len(settings)
+	maps.DeleteFunc(settings, func(key string, _ any) bool { _, known := keys[key]; return !known })
+	kinds, ok := settings["realtime_notifications_disabled"].(map[string]any)
+	if len(settings) == before && !ok {
+		return sent
 	}
-	if kinds, ok := settings["realtime_notifications_disabled"].(map[string]any); ok {
-		maps.DeleteFunc(kinds, func(kind string, _ any) bool { return !slices.Contains(RealtimeNotificationTypes(), kind) })
-	}
+	maps.DeleteFunc(kinds, func(kind string, _ any) bool { return !slices.Contains(RealtimeNotificationTypes(), kind) })
 	return encode(settings)
 }

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
+
+	"github.com/google/uuid"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -64,24 +67,52 @@ const (
 // Run imports what r holds into store. accounts and credentials are the services on
 // that store, whose rules apply. The error is about r or the store, or matches
 // ctx.Err(), and leaves everything up to Report.Lines imported; lines that are
-// refused are no error. Several runs may go on at once.
+// refused are no error. Run returns only when r does. Several runs may go on at once.
 func Run(ctx context.Context, store auth.Store, accounts *users.Service, credentials *auth.Service, r io.Reader, o Options) (Report, error) {
 	im := &run{store: store, accounts: accounts, credentials: credentials, options: o}
 	if o.DryRun {
 		im.seen = seen{}
 	}
-	in := &lines{r: bufio.NewReaderSize(r, bufferSize)}
-	for {
-		b, readErr := im.read(ctx, in)
-		if readErr != nil && readErr != io.EOF {
-			return im.report, fmt.Errorf("import: %w", readErr)
+	ctx, cancel := context.WithCancel(ctx)
+	batches := make(chan batch)
+	var reader sync.WaitGroup
+	reader.Go(func() { im.readAll(ctx, r, batches) })
+	defer reader.Wait()
+	defer cancel()
+	for b := range batches {
+		if b.err != nil && b.err != io.EOF {
+			return im.report, fmt.Errorf("import: %w", b.err)
 		}
-		if err := im.take(ctx, b); err != nil {
+		if err := im.take(ctx, b.items); err != nil {
 			return im.report, fmt.Errorf("import, after line %d: %w", im.report.Lines, err)
 		}
-		im.account(b)
-		if readErr == io.EOF {
+		im.account(b.items)
+		if b.err == io.EOF {
 			return im.report, nil
+		}
+	}
+	return im.report, fmt.Errorf("import: %w", ctx.Err())
+}
+
+// batch are lines that are stored together. err is what came after them.
+type batch struct {
+	items []item
+	err   error
+}
+
+// readAll reads and decodes batches while the one before is being stored.
+func (im *run) readAll(ctx context.Context, r io.Reader, to chan<- batch) {
+	defer close(to)
+	in := &lines{r: bufio.NewReaderSize(r, bufferSize)}
+	for {
+		items, err := im.read(ctx, in)
+		select {
+		case to <- batch{items, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
 		}
 	}
 }
@@ -161,7 +192,7 @@ func (im *run) take(ctx context.Context, b []item) error {
 // attempt takes the lines of a batch one by one; at is the index of the one. What is
 // refused without a write that failed does not stop it.
 func (im *run) attempt(ctx context.Context, r auth.Reader, tx auth.Tx, b []item, at *int) error {
-	a := &attempt{run: im, Reader: r, tx: tx, newUsers: map[int64]int64{}, newTeams: map[int64]int64{}}
+	a := &attempt{run: im, Reader: r, tx: tx, newUsers: map[int64]int64{}, newTeams: map[int64]int64{}, organizations: map[uuid.UUID]bool{}}
 	for i := range b {
 		it := &b[i]
 		it.outcome = outcome{}

@@ -52,6 +52,7 @@ type attempt struct {
 	auth.Reader
 	tx                 auth.Tx // nil in a dry run
 	newUsers, newTeams map[int64]int64
+	organizations      map[uuid.UUID]bool // that exist
 }
 
 // user returns who the file calls pk, above the line.
@@ -74,11 +75,15 @@ func (a *attempt) team(pk int64) (users.TeamID, bool) {
 
 // organization reports whether there is one.
 func (a *attempt) organization(ctx context.Context, id uuid.UUID) (bool, error) {
-	if a.seen.has("organization", id.String()) {
+	if a.organizations[id] || a.seen.has("organization", id.String()) {
 		return true, nil
 	}
 	_, err := a.Organization(ctx, id)
-	return found(err)
+	exists, err := found(err)
+	if exists {
+		a.organizations[id] = true
+	}
+	return exists, err
 }
 
 // found tells records that do not exist from failures.

@@ -96,14 +96,20 @@ func (u *user) check(ctx context.Context, a *attempt) (bool, error) {
 			return present, err
 		}
 	}
-	if u.team == 0 {
-		return false, nil
+	if id := u.value.CurrentOrganization; id != uuid.Nil {
+		if exists, err := a.organization(ctx, id); err != nil || !exists {
+			return false, cmp.Or(err, missing("current_organization"))
+		}
 	}
-	team, ok := a.team(u.team)
-	if !ok {
-		return false, missing("current_team")
+	if u.team != 0 {
+		var ok bool
+		if u.value.CurrentTeam, ok = a.team(u.team); !ok {
+			return false, missing("current_team")
+		}
 	}
-	u.value.CurrentTeam = team
+	if a.tx == nil {
+		a.newUsers[u.pk] = unsaved(u.pk)
+	}
 	return false, nil
 }
 
@@ -125,12 +131,6 @@ func (u *user) lookUp(ctx context.Context, a *attempt) (present bool, err error)
 	if a.seen.has("distinct", v.DistinctID) {
 		return false, errDistinctID
 	}
-	if v.CurrentOrganization != uuid.Nil {
-		if exists, err := a.organization(ctx, v.CurrentOrganization); err != nil || !exists {
-			return false, cmp.Or(err, missing("current_organization"))
-		}
-	}
-	a.newUsers[u.pk] = unsaved(u.pk)
 	return false, nil
 }
 
