@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -56,4 +58,47 @@ func knownNotifications(sent JSON) JSON {
 	}
 	maps.DeleteFunc(kinds, func(kind string, _ any) bool { return !slices.Contains(RealtimeNotificationTypes(), kind) })
 	return encode(settings)
+}
+
+// teamNotifications are the settings that are maps by the number of a team.
+var teamNotifications = []string{"error_tracking_weekly_digest_project_enabled", "project_weekly_digest_disabled", "web_analytics_weekly_digest_project_enabled"}
+
+// RenumberTeams returns notification settings in which each team has the number
+// that renumber gives it. What is said about a team for which that reports false is
+// left out, as it is about none that is here.
+func RenumberTeams(settings JSON, renumber func(TeamID) (TeamID, bool)) JSON {
+	const realtime = "realtime_notifications_disabled"
+	if !strings.Contains(string(settings), realtime) && !slices.ContainsFunc(teamNotifications, func(key string) bool { return strings.Contains(string(settings), key) }) {
+		return settings
+	}
+	all, ok := object(settings)
+	if !ok {
+		return settings
+	}
+	move := func(in map[string]any, key string) {
+		teams, ok := in[key].(map[string]any)
+		if !ok {
+			return
+		}
+		moved := map[string]any{}
+		for text, value := range teams {
+			number, ok := ParseID(text)
+			if !ok {
+				continue
+			}
+			if id, ok := renumber(TeamID(number)); ok {
+				moved[strconv.FormatInt(int64(id), 10)] = value
+			}
+		}
+		in[key] = moved
+	}
+	for _, key := range teamNotifications {
+		move(all, key)
+	}
+	if kinds, ok := all[realtime].(map[string]any); ok {
+		for kind := range kinds {
+			move(kinds, kind)
+		}
+	}
+	return encode(all)
 }

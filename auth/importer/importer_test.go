@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -108,7 +109,9 @@ func checkImported(t *testing.T, d target) {
 	want.FirstName, want.LastName, want.IsEmailVerified = "Ann", "日本", users.Some(true)
 	want.PasswordHash = "pbkdf2_sha256$1000$seasalt$bPcw+dijvrXsVuO1sGvImpd53C5y7aKVlXIagsGKEH4="
 	want.CurrentOrganization, want.CurrentTeam = acme, team.ID
-	want.NotificationSettings, want.AnonymizeData, want.ToolbarMode = `{"plugin_disabled":false}`, users.Null[bool]{}, users.Some("disabled")
+	want.NotificationSettings = users.JSON(fmt.Sprintf(`{"plugin_disabled":false,"project_weekly_digest_disabled":{"%[1]d":true},`+
+		`"realtime_notifications_disabled":{"comment_mention":{"%[1]d":true}}}`, team.ID))
+	want.AnonymizeData, want.ToolbarMode = users.Null[bool]{}, users.Some("disabled")
 	want.HasSeenProductIntroFor, want.HedgehogConfig, want.ThemeMode = `{"surveys":true}`, `{"color":"red"}`, users.Some("dark")
 	if u != want {
 		t.Errorf("Ann is\n %+v, want\n %+v", u, want)

@@ -47,6 +47,7 @@ type user struct {
 	OnboardingSkippedOrganization member[string]    `json:"onboarding_skipped_organization"`
 
 	pk, team int64
+	settings users.JSON // with the team numbers of the file
 	value    users.User
 }
 
@@ -87,6 +88,7 @@ func (u *user) prepare(ctx context.Context, im *run, pk jsontext.Value) (err err
 		return err
 	}
 	u.value, err = im.accounts.ImportedUser(ctx, v, u.patch())
+	u.settings = u.value.NotificationSettings
 	return err
 }
 
@@ -107,6 +109,7 @@ func (u *user) check(ctx context.Context, a *attempt) (bool, error) {
 			return false, missing("current_team")
 		}
 	}
+	u.value.NotificationSettings = users.RenumberTeams(u.settings, func(pk users.TeamID) (users.TeamID, bool) { return a.team(int64(pk)) })
 	if a.tx == nil {
 		a.newUsers[u.pk] = unsaved(u.pk)
 	}

@@ -45,6 +45,8 @@ func (a *app) command(ctx context.Context, args []string) error {
 		}
 		_, err = fmt.Fprintln(a.out, string(key))
 		return err
+	case name == "import":
+		return a.importFile(ctx, rest)
 	case name == "migrate" && len(rest) == 0:
 		_, err := fmt.Fprintln(a.out, "The schema is up to date.") // opening migrates
 		return err

@@ -72,7 +72,7 @@ func parse(args []string, stderr io.Writer) (options, []string, error) {
 	})
 	fs.Usage = func() {
 		fmt.Fprint(stderr, "usage: server [flags] [command]\n\ncommands: user create EMAIL [PASSWORD] | user list | user deactivate EMAIL | reset-2fa EMAIL |\n"+
-			"  key create EMAIL SCOPE... | migrate | backup FILE\n\nflags:\n")
+			"  key create EMAIL SCOPE... | import [-dry-run] FILE | migrate | backup FILE\n\nflags:\n")
 		fs.PrintDefaults()
 	}
 	if err := fs.Parse(args); err != nil {
@@ -129,7 +129,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	a := app{api: api, gitHub: config.GitHub.Provider != nil, store: store, log: logger, out: stdout, options: o, world: w, dashboards: dashboards}
+	a := app{api: api, gitHub: config.GitHub.Provider != nil, store: store, log: logger, out: stdout, errOut: stderr, options: o, world: w, dashboards: dashboards}
 	if len(command) > 0 {
 		// What the command has to say by mail leaves after it.
 		err = errors.Join(a.command(ctx, command), api.Auth().Flush(ctx))
@@ -216,6 +216,7 @@ type app struct {
 	store   storage.Storage
 	log     *slog.Logger
 	out     io.Writer
+	errOut  io.Writer
 	options options
 	world   *httpapitest.World // nil if there is none
 	// dashboards is filled before the first request and not changed after.
