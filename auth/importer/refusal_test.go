@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -236,4 +237,28 @@ func FuzzRun(f *testing.F) {
 			t.Errorf("the first run says %+v, and the second %+v", once, again)
 		}
 	})
+}
+
+// zeros is a file without an end of a line.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// TestLongLine reads a line of any length in little memory.
+func TestLongLine(t *testing.T) {
+	d := newTarget(t, memory.New())
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	text := io.MultiReader(io.LimitReader(zeros{}, 100<<20), strings.NewReader("\n"+organizationLine))
+	report, err := importer.Run(t.Context(), d, d.users, d.auth, text, importer.Options{})
+	runtime.ReadMemStats(&after)
+	if err != nil || report.Refused != 1 || report.Imported.Organizations != 1 || report.Lines != 2 {
+		t.Errorf("got %+v, %v, want one line refused and the next imported", report, err)
+	}
+	if got := after.TotalAlloc - before.TotalAlloc; got > 16*importer.MaxLine {
+		t.Errorf("a line of 100 MiB takes %d MiB, want at most 16", got>>20)
+	}
 }
