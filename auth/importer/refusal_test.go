@@ -33,11 +33,12 @@ const (
 // before is what a line may refer to.
 const before = organizationLine + "\n" + teamLine + "\n" + userLine + "\n"
 
-// TestRefusals wants each bad line refused by its number, and the one after it
-// imported, in a dry run as well.
-func TestRefusals(t *testing.T) {
+// badLine is a good line in which one thing is changed, and how it is refused.
+type badLine struct{ name, line, old, new, field, code string }
+
+func badLines() []badLine {
 	second := strings.NewReplacer("ann@", "amy@", "0003", "0009", "distinct-ann", "distinct-amy", `"pk": 12`, `"pk": 13`).Replace(userLine)
-	for _, c := range []struct{ name, line, old, new, field, code string }{
+	return []badLine{
 		{"no JSON", `{"model"`, "", "", "", "parse_error"},
 		{"no object", `["posthog.user"]`, "", "", "", "parse_error"},
 		{"no fields", `{"model": "posthog.user", "pk": 1}`, "", "", "", "parse_error"},
@@ -93,7 +94,13 @@ func TestRefusals(t *testing.T) {
 		{"a whole key as its mask", keyLine, `"CI"`, `"CI", "mask_value": "phx_0123456789"`, "mask_value", "max_length"},
 		{"a key of an unknown team", keyLine, `["*"]`, `["*"], "scoped_teams": [8]`, "scoped_teams", "does_not_exist"},
 		{"too many scopes", keyLine, `["*"]`, `["*"` + strings.Repeat(`,"*"`, 200) + `]`, "scopes", "invalid_input"},
-	} {
+	}
+}
+
+// TestRefusals wants each bad line refused by its number, and the one after it
+// imported, in a dry run as well.
+func TestRefusals(t *testing.T) {
+	for _, c := range badLines() {
 		t.Run(c.name, func(t *testing.T) {
 			bad := strings.Replace(c.line, c.old, c.new, 1)
 			if c.old != "" && bad == c.line {

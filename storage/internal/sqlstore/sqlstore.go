@@ -294,3 +294,22 @@ func (t *tx) returning(ctx context.Context, what, query string, row any) (int64,
 	err = t.get(ctx, &n, query, args...)
 	return n, t.wrap(ctx, what, err)
 }
+
+// insert inserts a row whose id the database gives, and returns that. Where the
+// driver tells it, there is no result to read: database/sql starts a goroutine for
+// each, which makes creating users a fifth slower.
+func (t *tx) insert(ctx context.Context, what, query string, row any) (int64, error) {
+	if !t.d.OneWriter {
+		return t.returning(ctx, what, query+" returning id", row)
+	}
+	query, args, err := t.texts.bind(query, row)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
+	res, err := t.q.ExecContext(ctx, t.texts.of(query), args...)
+	if err != nil {
+		return 0, t.wrap(ctx, what, err)
+	}
+	id, err := res.LastInsertId()
+	return id, t.wrap(ctx, what, err)
+}

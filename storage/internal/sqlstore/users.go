@@ -65,7 +65,7 @@ var userColumns = []string{
 var (
 	userFields = "u.id, u.version, u." + strings.Join(userColumns, ", u.")
 	selectUser = "select " + userFields + " from {users} u "
-	insertUser = "insert into {users} (version, " + strings.Join(userColumns, ", ") + ") values (1, :" + strings.Join(userColumns, ", :") + ") returning id"
+	insertUser = "insert into {users} (version, " + strings.Join(userColumns, ", ") + ") values (1, :" + strings.Join(userColumns, ", :") + ")"
 	updateUser = setUser(userColumns) + " where id = :id returning version"
 	// updateRest leaves out what indexes, triggers and references watch: SQLite
 	// writes every index of a column that is set, changed or not, which is 4.5 times
@@ -139,7 +139,7 @@ func (r reader) UserByEmail(ctx context.Context, folded string) (users.User, err
 }
 
 func (t *tx) CreateUser(ctx context.Context, u users.User) (users.User, error) {
-	n, err := t.returning(ctx, "create user", insertUser, rowOf(u))
+	n, err := t.insert(ctx, "create user", insertUser, rowOf(u))
 	u.ID, u.Version = users.ID(n), 1
 	return u, err
 }
