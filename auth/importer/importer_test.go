@@ -125,6 +125,11 @@ func checkImported(t *testing.T, d target) {
 	if err != nil || len(ms) != 1 || ms[0] != joined {
 		t.Errorf("memberships of Bob: got %+v, %v, want %+v", ms, err, joined)
 	}
+	o, err := d.Organization(ctx, acme)
+	if err != nil || o.Name != "Acme" || o.AvailableProductFeatures != `[{"key":"x"}]` || o.PluginsAccessLevel != 9 || o.IsMemberJoinEmailEnabled ||
+		o.DefaultExperimentStatsMethod != users.Some("bayesian") || o.Enforce2FA.Valid || !o.CreatedAt.Equal(time.Date(2026, 5, 1, 12, 0, 0, 123e6, time.UTC)) {
+		t.Errorf("the organization is %+v, %v", o, err)
+	}
 	if sso, err := d.SSOEnforced(ctx, "sso.example.com"); err != nil || !sso {
 		t.Errorf("single sign-on is enforced: %v, %v", sso, err)
 	}

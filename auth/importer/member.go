@@ -119,14 +119,6 @@ func (r *reading) time(m member[time.Time], name string) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// json reads a document. Rules about its size are the services'.
-func (r *reading) json(m document, name string) users.JSON {
-	if len(m.Value) > users.MaxJSON {
-		r.refuse(name, "invalid_input", "This value is too large.")
-	}
-	return m.Value
-}
-
 func (r *reading) fail() error {
 	if r.err != nil {
 		return r.err

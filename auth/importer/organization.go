@@ -53,7 +53,7 @@ func (o *organization) prepare(_ context.Context, im *run, pk jsontext.Value) er
 	v.LogoMediaID = users.Null[uuid.UUID]{Value: logo, Valid: logo != uuid.Nil}
 	v.CreatedAt, v.UpdatedAt = r.time(o.CreatedAt, "created_at"), r.time(o.UpdatedAt, "updated_at")
 	v.PluginsAccessLevel = or(r, o.PluginsAccessLevel, "plugins_access_level", v.PluginsAccessLevel)
-	v.AvailableProductFeatures = r.json(o.AvailableProductFeatures, "available_product_features")
+	v.AvailableProductFeatures = o.AvailableProductFeatures.Value
 	v.IsMemberJoinEmailEnabled = or(r, o.IsMemberJoinEmailEnabled, "is_member_join_email_enabled", v.IsMemberJoinEmailEnabled)
 	v.CustomerID = nullable(r, o.CustomerID, "customer_id", v.CustomerID)
 	v.Enforce2FA = nullable(r, o.Enforce2FA, "enforce_2fa", v.Enforce2FA)
@@ -164,7 +164,7 @@ func (t *team) prepare(_ context.Context, im *run, pk jsontext.Value) (err error
 	v := users.Team{UUID: r.mustID(t.UUID, "uuid"), OrganizationID: r.mustID(t.Organization, "organization")}
 	v.ProjectID, v.APIToken, v.Name = or(r, t.Project, "project", 0), must(r, t.APIToken, "api_token"), must(r, t.Name, "name")
 	v.CompletedSnippetOnboarding = or(r, t.CompletedSnippetOnboarding, "completed_snippet_onboarding", false)
-	v.HasCompletedOnboardingFor = r.json(t.HasCompletedOnboardingFor, "has_completed_onboarding_for")
+	v.HasCompletedOnboardingFor = t.HasCompletedOnboardingFor.Value
 	v.IngestedEvent, v.IsDemo = or(r, t.IngestedEvent, "ingested_event", false), or(r, t.IsDemo, "is_demo", false)
 	v.Timezone, v.AccessControl = or(r, t.Timezone, "timezone", ""), or(r, t.AccessControl, "access_control", false)
 	if r.err != nil {
