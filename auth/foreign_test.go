@@ -134,3 +134,21 @@ func TestForeignHashesTellNothing(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParsePasswordHash: what is taken over stays as it is, and what is not has no
+// password.
+func FuzzParsePasswordHash(f *testing.F) {
+	for hash := range foreignHashes {
+		f.Add(string(hash))
+	}
+	f.Add("!")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := auth.ParsePasswordHash(users.Secret(text))
+		if err != nil && got != "" || err == nil && got != "" && string(got) != text {
+			t.Errorf("ParsePasswordHash(%q): got %q, %v", text, string(got), err)
+		}
+		if err == nil && got != "" && strings.Count(text, "$") < 3 {
+			t.Errorf("ParsePasswordHash(%q) takes what is no hash", text)
+		}
+	})
+}
