@@ -60,6 +60,8 @@ var only = map[string][]string{
 	"github.com/go-webauthn":        {"auth/passkey"},
 	"github.com/descope":            {},
 	"github.com/chromedp":           {},
+	"github.com/schollz":            {},
+	"golang.org/x/term":             {},
 	"github.com/google/uuid": {"users", "auth", "auth/importer", "auth/passkey", "autonomy", "integrations", "storage/memory", "storage/internal/cached", "storage/internal/sqlstore", "storage/storagetest", "httpapi",
 		"httpapi/httpapitest", "integrations/githubtest"},
 	"github.com/hedgerow-dev/hedgerow/storage/storagetest":           {},

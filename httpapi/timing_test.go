@@ -73,7 +73,7 @@ func accountsOfAllKinds(b *testing.B) (api *httpapi.API, people map[string]strin
 	}
 	people = map[string]string{"nobody": unknownID}
 	for name, change := range map[string]func(*users.User){
-		"known": func(*users.User) {}, "inactive": inactive, "passwordless": noPassword,
+		"known": func(*users.User) {}, "inactive": inactive, "passwordless": noPassword, "imported": imported,
 	} {
 		u := users.New()
 		u.Email, u.IsEmailVerified = name+"@example.com", users.Some(false)
@@ -94,6 +94,11 @@ func accountsOfAllKinds(b *testing.B) (api *httpapi.API, people map[string]strin
 		}
 	})
 	return api, people, func() { now.Add(int64(25 * time.Hour / time.Second)) }
+}
+
+// imported gives an account a password hash that came from elsewhere.
+func imported(u *users.User) {
+	u.PasswordHash = "pbkdf2_sha256$100000$seasalt$bPcw+dijvrXsVuO1sGvImpd53C5y7aKVlXIagsGKEH4="
 }
 
 // compareMedians reports the median of each class and fails if two are too far
