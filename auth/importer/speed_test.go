@@ -76,7 +76,8 @@ func (g *generated) line(n int) {
 
 // TestSpeed compares an import with a program that does nothing but insert the
 // same rows, by prepared statements and in as many transactions. The two take turns,
-// so that what else the machine does slows both. With a million users:
+// but what else the machine does still counts. With a million users, on one that is
+// idle:
 //
 //	go test ./auth/importer -run TestSpeed -users 1000000 -v -timeout 60m
 func TestSpeed(t *testing.T) {
