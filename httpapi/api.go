@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -65,6 +66,11 @@ type Config struct {
 	Rand io.Reader
 	// Logger receives internal failures. Nil discards them.
 	Logger *slog.Logger
+	// Observe is told of every request when it has been answered, for metrics,
+	// traces and access logs, with the context that the request came with. It runs
+	// before the client has the whole answer, so it should be quick, and may be
+	// called concurrently. Nil costs nothing.
+	Observe func(ctx context.Context, x Exchange)
 }
 
 const (
@@ -204,7 +210,7 @@ func (a *API) register() {
 		a.mux.Handle(path+"/{$}", h)
 	}
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.writeError(w, r, errNotFound) })
-	a.handler = a.guard(http.HandlerFunc(a.route))
+	a.handler = a.observe(a.guard(http.HandlerFunc(a.route)))
 }
 
 // ServeHTTP answers one request.

@@ -58,6 +58,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) (body, error)
 // readRaw reads a body of at most limit bytes as it is. w, which may be nil, then
 // learns that the rest of a larger one will not be read.
 func readRaw(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if o, ok := w.(*observed); ok {
+		w = o.ResponseWriter // the server's own is the one that learns
+	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {

@@ -43,6 +43,9 @@ type handler func(c *call) (answer, error)
 func (a *API) serve(res *resource) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{Request: r, header: w.Header()}
+		if o, ok := w.(*observed); ok {
+			o.call = c
+		}
 		ans, err := a.run(w, res, c)
 		if err != nil {
 			if errors.Is(err, errMethod) {

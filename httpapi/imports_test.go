@@ -24,6 +24,7 @@ var may = map[string][]string{
 	"integrations/githubtest":       nil,
 	"storage":                       {"users", "auth", "autonomy", "integrations"},
 	"storage/memory":                {"users", "auth", "autonomy", "integrations", "storage", "storage/internal/cached"},
+	"storage/observed":              {"users", "auth", "autonomy", "integrations", "storage"},
 	"storage/internal/cached":       {"users", "auth", "autonomy", "integrations", "storage"},
 	"storage/internal/sqlstore":     {"users", "auth", "autonomy", "integrations", "storage"},
 	"storage/internal/upgradetest":  {"users"},
@@ -32,13 +33,15 @@ var may = map[string][]string{
 	"storage/postgres":              {"users", "storage", "storage/internal/sqlstore"},
 	"storage/postgres/postgrestest": nil,
 	"httpapi":                       {"users", "auth", "autonomy", "integrations", "storage"},
+	"httpapi/metrics":               {"users", "integrations", "httpapi", "storage/observed"},
+	"httpapi/traces":                {"httpapi"},
 	"httpapi/httpapitest": {"users", "auth", "autonomy", "integrations", "storage", "storage/memory", "httpapi",
 		"integrations/github", "integrations/githubtest"},
 }
 
 // only says where a library may be imported, by the beginning of its path.
 var only = map[string][]string{
-	"net/http":                      {"httpapi", "httpapi/httpapitest", "integrations/github", "integrations/githubtest"},
+	"net/http":                      {"httpapi", "httpapi/httpapitest", "httpapi/metrics", "httpapi/traces", "integrations/github", "integrations/githubtest"},
 	"database/sql":                  {"storage/internal/sqlstore", "storage/sqlite", "storage/postgres"},
 	"golang.org/x/crypto":           {"auth"},
 	"golang.org/x/net":              {"users", "auth"},
@@ -63,6 +66,10 @@ var only = map[string][]string{
 	"github.com/schollz":            {},
 	"golang.org/x/term":             {},
 	"github.com/google/uuid": {"users", "auth", "auth/importer", "auth/passkey", "autonomy", "integrations", "storage/memory", "storage/internal/cached", "storage/internal/sqlstore", "storage/storagetest", "httpapi",
+	"github.com/prometheus":         {"httpapi/metrics"},
+	"github.com/XSAM/otelsql":       {},
+	"go.opentelemetry.io":           {"httpapi/traces"},
+	"github.com/google/uuid": {"users", "auth", "auth/passkey", "autonomy", "integrations", "storage/memory", "storage/internal/cached", "storage/internal/sqlstore", "storage/observed", "storage/storagetest", "httpapi",
 		"httpapi/httpapitest", "integrations/githubtest"},
 	"github.com/hedgerow-dev/hedgerow/storage/storagetest":           {},
 	"github.com/hedgerow-dev/hedgerow/storage/internal/upgradetest":  {},
@@ -127,5 +134,12 @@ func TestReach(t *testing.T) {
 				t.Errorf("%s reaches %s", name, path)
 			}
 		}
+	}
+	// A host without metrics and traces, which has the API and a store, compiles neither.
+	deps := goList(t, "-deps", "./httpapi", "./storage/memory", "./storage/observed")
+	if i := slices.IndexFunc(deps, func(path string) bool {
+		return strings.HasPrefix(path, "github.com/prometheus/") || strings.HasPrefix(path, "go.opentelemetry.io/") || strings.HasPrefix(path, "github.com/XSAM/")
+	}); i >= 0 {
+		t.Errorf("httpapi with a store reaches %s", deps[i])
 	}
 }
