@@ -217,7 +217,7 @@ func TestFailuresAreLogged(t *testing.T) {
 	if _, err := s.UpdateUser(t.Context(), p, u.ID, patch, nil); !errors.Is(err, auth.ErrIncorrectPassword) {
 		t.Fatalf("UpdateUser: got error %v", err)
 	}
-	events, err := st.Events(t.Context(), 0, 10)
+	events, err := st.Events(t.Context(), users.EventQuery{Limit: 10})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func TestSave(t *testing.T) {
 	if err != nil || cleared.AutostartPriority != autonomy.None || cleared.ID != created.ID {
 		t.Errorf("Save of null: got %+v and %v, want no priority", cleared, err)
 	}
-	if events, err := store.Events(ctx, 0, 10); err != nil || len(events) != 3 {
+	if events, err := store.Events(ctx, users.EventQuery{Limit: 10}); err != nil || len(events) != 3 {
 		t.Errorf("Events: got %+v and %v, want one for each change", events, err)
 	}
 }
@@ -136,7 +136,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("Delete for user %d: got %v, want nil", id, err)
 		}
 	}
-	if events, err := store.Events(ctx, 0, 10); err != nil || len(events) != 0 {
+	if events, err := store.Events(ctx, users.EventQuery{Limit: 10}); err != nil || len(events) != 0 {
 		t.Errorf("Events: got %+v and %v, want none", events, err)
 	}
 }

@@ -24,7 +24,7 @@ func TestR12StaffWithdrawn(t *testing.T) {
 			e.everywhere(func(r reply) { t.Helper(); r.ok(200).has("count", "3") }, "GET", "/api/users/", "", credential)
 			open.do("GET", hers, "", credential).ok(200)
 		}
-		events, err := e.api.Users().Events(t.Context(), 0, 100)
+		events, err := e.api.Users().Events(t.Context(), users.EventQuery{Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -214,7 +214,7 @@ func stateOf(e *env, names *names, numbers, organizations, emails []string) ([]s
 		invites, err := e.store.Invites(d.t, users.FoldEmail(email), time.Time{})
 		addAll(d, "invites to "+email, invites, err)
 	}
-	events, err := e.store.Events(d.t, 0, 1_000_000)
+	events, err := e.store.Events(d.t, users.EventQuery{Limit: 1_000_000})
 	for i := range events {
 		events[i].ID = 0 // PostgreSQL skips numbers of what it refused, here and in the records of teams
 		if events[i].Action == "team github installation deleted" {

@@ -310,7 +310,7 @@ func TestAutonomyRacingFirstWrites(t *testing.T) {
 // actions lists the lines of the activity log about a user that begin so.
 func (e *env) actions(target users.ID, prefix string) []users.Event {
 	e.t.Helper()
-	events, err := e.api.Users().Events(e.t.Context(), 0, 1000)
+	events, err := e.api.Users().Events(e.t.Context(), users.EventQuery{Limit: 1000})
 	if err != nil {
 		e.t.Fatalf("Events: %v", err)
 	}

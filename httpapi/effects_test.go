@@ -23,7 +23,7 @@ type witness struct {
 // ACTION [FIELDS]", a mail its type and address.
 func (w *witness) saw(what string, want ...string) {
 	w.e.t.Helper()
-	events, err := w.e.api.Users().Events(w.e.t.Context(), w.cursor, 100)
+	events, err := w.e.api.Users().Events(w.e.t.Context(), users.EventQuery{After: w.cursor, Limit: 100})
 	if err != nil {
 		w.e.t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/hedgerow-dev/hedgerow/storage/postgres"
 	"github.com/hedgerow-dev/hedgerow/storage/postgres/postgrestest"
 	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
+	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 // linearStores opens each store with the processes that share it, and what
@@ -88,7 +89,7 @@ func reconnect(t *testing.T, st storage.Storage) {
 	t.Helper()
 	var err error
 	for range connections + 1 {
-		if _, err = st.Events(t.Context(), 0, 1); err == nil {
+		if _, err = st.Events(t.Context(), users.EventQuery{Limit: 1}); err == nil {
 			return
 		}
 	}

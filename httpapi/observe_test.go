@@ -122,13 +122,13 @@ func (p slowPanic) Dashboard(context.Context, int64) (users.Dashboard, error) {
 	panic("dashboard")
 }
 
-// TestObserveLargeBody: the server closes a connection whose body it will not
-// read to the end, also when the answer is observed.
+// TestObserveLargeBody: the server closes a connection whose body it has not read
+// to the end, however little is left, also when the answer is observed.
 func TestObserveLargeBody(t *testing.T) {
 	e, _ := observedEnv(t, nil)
 	server := httptest.NewServer(e.api)
 	t.Cleanup(server.Close)
-	r, err := http.NewRequestWithContext(t.Context(), "POST", server.URL+"/api/login", bytes.NewReader(make([]byte, 8<<20)))
+	r, err := http.NewRequestWithContext(t.Context(), "POST", server.URL+"/api/login", bytes.NewReader(make([]byte, 1<<20+1000)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func TestPasskeyLogin(t *testing.T) {
 		alice, before := e.withDevice("alice", d)
 		e.advance(3 * time.Hour)
 		w := &witness{e: e}
-		events, err := e.api.Users().Events(t.Context(), 0, 100)
+		events, err := e.api.Users().Events(t.Context(), users.EventQuery{Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +160,7 @@ func TestPasskeyClone(t *testing.T) {
 		e.signIn(d, "").ok(200)
 		e.signIn(d, "").ok(200)
 		before := e.passkeys(cookie)
-		events, err := e.api.Users().Events(t.Context(), 0, 100)
+		events, err := e.api.Users().Events(t.Context(), users.EventQuery{Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -265,7 +265,7 @@ func TestManagePasskeys(t *testing.T) {
 		e.do("GET", "/api/users/@me", "", cookie).has("is_2fa_enabled", "true")
 		w := &witness{e: e}
 		e.mail()
-		if events, err := e.api.Users().Events(t.Context(), 0, 100); err != nil {
+		if events, err := e.api.Users().Events(t.Context(), users.EventQuery{Limit: 100}); err != nil {
 			t.Fatal(err)
 		} else {
 			w.cursor = events[len(events)-1].ID

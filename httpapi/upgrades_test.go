@@ -166,7 +166,7 @@ func TestResetSecondFactor(t *testing.T) {
 		e.do("PATCH", "/api/users/@me", `{"passkeys_enabled_for_2fa":true}`, cookie).ok(200)
 		reset()
 		e.sent(auth.TwoFactorEnabled{}, auth.SecondFactorReset{})
-		events, err := e.api.Users().Events(t.Context(), 0, 100)
+		events, err := e.api.Users().Events(t.Context(), users.EventQuery{Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +193,7 @@ func TestSecondFactorEvents(t *testing.T) {
 		e.do("POST", "/api/login/token", token(e.code(secret)), e.pending("alice")).ok(200)
 		e.do("POST", own+"login_sessions/revoke_others", "", cookie).ok(200)
 		e.do("POST", own+"two_factor_disable", "", cookie).ok(200)
-		events, err := e.api.Users().Events(t.Context(), 0, 100)
+		events, err := e.api.Users().Events(t.Context(), users.EventQuery{Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}

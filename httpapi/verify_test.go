@@ -120,7 +120,7 @@ func TestEmailChange(t *testing.T) {
 		}
 		e.verify(alice, string(m.Token)).invalid("invalid_token", "token")
 		var actions []string
-		events, err := e.api.Users().Events(t.Context(), 0, 100)
+		events, err := e.api.Users().Events(t.Context(), users.EventQuery{Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}

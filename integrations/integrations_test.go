@@ -312,7 +312,7 @@ func TestEvents(t *testing.T) {
 	if _, err := w.UserToken(t.Context(), w.user.ID, "12345"); !errors.Is(err, integrations.ErrRelink) {
 		t.Errorf("UserToken: %v", err)
 	}
-	events, err := w.store.Events(t.Context(), 0, 100)
+	events, err := w.store.Events(t.Context(), users.EventQuery{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,14 +147,3 @@ type Scene struct {
 	Scene       string
 	DashboardID int64
 }
-
-// Event is one line of the activity log.
-type Event struct {
-	ID         int64 // assigned by the store, ascending
-	At         time.Time
-	Actor      ID // zero for the host
-	Credential Credential
-	Target     ID
-	Action     string   // "user updated"
-	Fields     []string // stored names of what changed, sorted; never values
-}

@@ -184,11 +184,6 @@ func (s *Service) Delete(ctx context.Context, actor Actor, id ID) error {
 	return nil
 }
 
-// Event makes a line of the activity log. Fields are names, never values.
-func (s *Service) Event(actor Actor, target ID, action string, fields ...string) Event {
-	return Event{At: s.Now(), Actor: actor.ID, Credential: actor.Credential, Target: target, Action: action, Fields: fields}
-}
-
 // edit changes one user by fn and logs the change. fn returns the names of the
 // stored fields that differ; none means that nothing is written.
 func (s *Service) edit(ctx context.Context, actor Actor, id ID, fn func(Tx, *User) ([]string, error)) (User, error) {
@@ -325,16 +320,6 @@ func (s *Service) SkipOnboarding(ctx context.Context, actor Actor, id ID, reason
 		return fmt.Errorf("skip onboarding: %w", err)
 	}
 	return nil
-}
-
-// Events lists the activity log after a position, oldest first. limit is
-// positive.
-func (s *Service) Events(ctx context.Context, after int64, limit int) ([]Event, error) {
-	events, err := s.store.Events(ctx, after, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list events: %w", err)
-	}
-	return events, nil
 }
 
 // levelIn finds the level in one organization.

@@ -51,9 +51,13 @@ type Reader interface {
 	SSOEnforced(ctx context.Context, domain string) (bool, error)
 	// Identities lists those of a user, oldest first, then by provider and subject.
 	Identities(ctx context.Context, user ID) ([]Identity, error)
-	// Events lists the activity log after a position, oldest first, up to where
-	// nothing can come in between any more.
-	Events(ctx context.Context, after int64, limit int) ([]Event, error)
+	// Events lists lines of the activity log, oldest first, up to where nothing can
+	// come in between any more.
+	Events(ctx context.Context, q EventQuery) ([]Event, error)
+	// Consumer returns the consumer of that name.
+	Consumer(ctx context.Context, name string) (Consumer, error)
+	// Consumers lists all by name, in the order of its bytes.
+	Consumers(ctx context.Context) ([]Consumer, error)
 }
 
 // Tx is one transaction. A record it gets stays locked until the end. After
@@ -111,6 +115,16 @@ type Tx interface {
 	DeleteScenes(ctx context.Context, dashboard int64) error
 	// AddEvent appends a line to the activity log.
 	AddEvent(ctx context.Context, e Event) error
+	// DeleteEvents removes the oldest lines of the log up to a position: at most
+	// limit of them, and none after the first that is not from before a moment. It
+	// returns how many that were.
+	DeleteEvents(ctx context.Context, through int64, before time.Time, limit int) (int, error)
+	// CreateConsumer stores a consumer. It returns ErrConflict if the name is taken.
+	CreateConsumer(ctx context.Context, c Consumer) error
+	// SaveConsumer replaces the consumer of the same name, or returns ErrNotFound.
+	SaveConsumer(ctx context.Context, c Consumer) error
+	// DeleteConsumer returns ErrNotFound if there is none of that name.
+	DeleteConsumer(ctx context.Context, name string) error
 }
 
 // Store keeps users. Implementations are safe for concurrent use. Outside a

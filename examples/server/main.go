@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -46,6 +47,9 @@ func main() {
 // options are the flags.
 type options struct {
 	addr, db, world, publicURL, logFormat string
+	metrics                               string
+	accessLog                             bool
+	keepEvents                            time.Duration
 	identityChange                        auth.IdentityChange
 	trustedOrigins                        []string
 	trustedProxies                        []netip.Prefix
@@ -61,6 +65,9 @@ func parse(args []string, stderr io.Writer) (options, []string, error) {
 	fs.StringVar(&o.publicURL, "public-url", "", "origin that clients see (default: the address)")
 	fs.TextVar(&o.identityChange, "identity-change", auth.WithPassword, "when keys may change address or password: with_password, documented, session_only")
 	fs.StringVar(&o.logFormat, "log-format", "text", "text or json")
+	fs.BoolVar(&o.accessLog, "access-log", false, "log every request: template of the path, status, user")
+	fs.StringVar(&o.metrics, "metrics", "", "address, such as 127.0.0.1:9010, to serve /metrics for Prometheus on; not for everybody to reach (default: none)")
+	fs.DurationVar(&o.keepEvents, "keep-events", 0, "delete lines of the activity log that are older, such as 8760h, and were sent (default: never)")
 	fs.Func("trusted-origin", "origin that may send cookie requests; repeatable", func(v string) error {
 		o.trustedOrigins = append(o.trustedOrigins, v)
 		return nil
@@ -77,6 +84,9 @@ func parse(args []string, stderr io.Writer) (options, []string, error) {
 	}
 	if err := fs.Parse(args); err != nil {
 		return options{}, nil, err
+	}
+	if o.keepEvents < 0 {
+		return options{}, nil, errors.New("-keep-events: must not be negative")
 	}
 	if o.publicURL == "" {
 		o.publicURL = "http://" + o.addr
@@ -125,11 +135,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if config.Auth.Mailer == nil && w != nil && w.Mail() {
 		config.Auth.Mailer = mail.NewLog(logger) // nobody is behind the addresses of a world
 	}
+	var seen watch
+	if len(command) == 0 {
+		if seen, err = newWatch(o, logger); err != nil {
+			return errors.Join(err, store.Close())
+		}
+		store = seen.wire(&config, store)
+	}
 	api, err := httpapi.New(store, config)
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	a := app{api: api, gitHub: config.GitHub.Provider != nil, store: store, log: logger, out: stdout, errOut: stderr, options: o, world: w, dashboards: dashboards}
+	feed, err := newFeed(api.Users(), os.Getenv)
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	a := app{api: api, watch: seen, feed: feed, gitHub: config.GitHub.Provider != nil, store: store, log: logger, out: stdout, errOut: stderr, options: o, world: w, dashboards: dashboards}
 	if len(command) > 0 {
 		// What the command has to say by mail leaves after it.
 		err = errors.Join(a.command(ctx, command), api.Auth().Flush(ctx))
@@ -212,7 +233,9 @@ func passkeys(publicURL string, logger *slog.Logger) auth.PasskeyCeremony {
 // app is the running program.
 type app struct {
 	api     *httpapi.API
-	gitHub  bool // there is an App
+	watch   watch
+	feed    *users.Feed // nil without a webhook
+	gitHub  bool        // there is an App
 	store   storage.Storage
 	log     *slog.Logger
 	out     io.Writer
@@ -227,7 +250,6 @@ const (
 	headerTimeout = 10 * time.Second
 	bodyTimeout   = 30 * time.Second
 	stopTimeout   = 10 * time.Second
-	tidyEvery     = time.Hour
 )
 
 // serve answers requests until ctx ends, then finishes those that run.
@@ -243,14 +265,17 @@ func (a *app) serve(ctx context.Context) error {
 		Handler: a.handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 	}
-	if !a.api.Auth().MailConfigured() {
-		a.log.Info("mail is not configured: a changed address takes effect at once, and no password can be reset by mail")
-	}
-	if !a.gitHub {
-		a.log.Info("GitHub is not configured: nothing can be linked, and what is linked is not refreshed")
+	a.sayWhatIsOff()
+	stopMetrics, err := a.watch.serve(a.options.metrics, a.log)
+	if err != nil {
+		return errors.Join(err, l.Close())
 	}
 	a.log.Info("listening", slog.String("addr", l.Addr().String()), slog.String("db", shown(a.options.db)))
 	go a.tidy(ctx)
+	var following sync.WaitGroup
+	if a.feed != nil {
+		following.Go(func() { a.follow(ctx) })
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	select {
@@ -261,38 +286,30 @@ func (a *app) serve(ctx context.Context) error {
 	a.log.Info("stopping")
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	return errors.Join(server.Shutdown(stopping), a.api.Auth().Flush(stopping))
+	err = errors.Join(server.Shutdown(stopping), a.api.Auth().Flush(stopping), stopMetrics(stopping))
+	following.Wait() // it keeps how far it is
+	return err
 }
 
-// tidy removes what has expired until ctx ends.
-func (a *app) tidy(ctx context.Context) {
-	tick := time.NewTicker(tidyEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			credentials, err := a.api.Auth().DeleteExpired(ctx)
-			links, linkErr := a.api.Integrations().DeleteExpired(ctx)
-			if err := errors.Join(err, linkErr); err != nil {
-				a.log.Error("delete expired", slog.Any("error", err))
-			} else if n := credentials + links; n > 0 {
-				a.log.Info("deleted expired records", slog.Int("count", n))
-			}
-		}
+// sayWhatIsOff tells an operator what is missing.
+func (a *app) sayWhatIsOff() {
+	if !a.api.Auth().MailConfigured() {
+		a.log.Info("mail is not configured: a changed address takes effect at once, and no password can be reset by mail")
+	}
+	if !a.gitHub {
+		a.log.Info("GitHub is not configured: nothing can be linked, and what is linked is not refreshed")
 	}
 }
 
 // handler adds what an operator needs to the API.
 func (a *app) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", a.api)
+	mux.Handle("/", a.watch.handler(a.api))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if _, err := a.store.Events(r.Context(), 0, 1); err != nil {
+		if _, err := a.store.Events(r.Context(), users.EventQuery{Limit: 1}); err != nil {
 			a.log.Error("not ready", slog.Any("error", err))
 			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
 			return

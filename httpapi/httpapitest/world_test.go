@@ -104,7 +104,7 @@ func TestOtherMembers(t *testing.T) {
 			t.Errorf("%s: got autonomy %+v, %v, want %q", user, c, err, want)
 		}
 	}
-	events, err := s.API().Users().Events(t.Context(), 0, 100)
+	events, err := s.API().Users().Events(t.Context(), users.EventQuery{Limit: 100})
 	created := slices.DeleteFunc(events, func(e users.Event) bool { return e.Action != "user created" })
 	if err != nil || len(created) != 4 || created[0].Target != zoe {
 		t.Errorf("got events %+v, %v, want one for each user", created, err)

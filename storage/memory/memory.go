@@ -57,7 +57,7 @@ func newStore() *store {
 		linksTo: map[string][]uuid.UUID{}, repositories: map[uuid.UUID][]integrations.Repository{},
 		branches: map[branchKey]integrations.BranchList{}, teamInstallations: map[int64]integrations.TeamInstallation{},
 		linkStates: map[integrations.StateHash]integrations.LinkState{}, installRequests: map[uuid.UUID]integrations.InstallRequest{},
-		claims: map[string]claim{},
+		claims: map[string]claim{}, consumers: map[string]users.Consumer{},
 	}}}
 }
 
@@ -94,6 +94,8 @@ type data struct {
 	identityOwner map[identityKey]users.ID
 	scenes        map[users.ID][]users.Scene // in the order of creation
 	events        []users.Event
+	deletedEvents int64 // how many came before the first of events
+	consumers     map[string]users.Consumer
 
 	sessions      map[uuid.UUID]auth.Session
 	sessionByHash map[auth.Hash]uuid.UUID

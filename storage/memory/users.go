@@ -193,28 +193,3 @@ func (t *tx) DeleteIdentity(ctx context.Context, provider, subject string) (user
 func sameIdentity(key identityKey) func(users.Identity) bool {
 	return func(i users.Identity) bool { return i.Provider == key.provider && i.Subject == key.subject }
 }
-
-func (r reader) Events(ctx context.Context, after int64, limit int) ([]users.Event, error) {
-	end, err := r.begin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	from := min(max(after, 0), int64(len(r.d.events)))
-	events := slices.Clone(r.d.events[from:min(from+int64(limit), int64(len(r.d.events)))])
-	for i := range events {
-		events[i].Fields = slices.Clone(events[i].Fields)
-	}
-	return events, nil
-}
-
-// AddEvent numbers events from 1 without gaps, so that Events can index them.
-func (t *tx) AddEvent(ctx context.Context, e users.Event) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	e.ID = int64(len(t.d.events)) + 1
-	e.Fields = slices.Clone(e.Fields)
-	replace(t, &t.d.events, append(t.d.events, e))
-	return nil
-}

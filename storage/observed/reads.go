@@ -56,8 +56,19 @@ func (s *store) Identities(ctx context.Context, user users.ID) ([]users.Identity
 	return read(ctx, s, Users, "Identities", s.st.Identities, user)
 }
 
-func (s *store) Events(ctx context.Context, after int64, limit int) ([]users.Event, error) {
-	return read2(ctx, s, Users, "Events", s.st.Events, after, limit)
+func (s *store) Events(ctx context.Context, q users.EventQuery) ([]users.Event, error) {
+	return read(ctx, s, Users, "Events", s.st.Events, q)
+}
+
+func (s *store) Consumer(ctx context.Context, name string) (users.Consumer, error) {
+	return read(ctx, s, Users, "Consumer", s.st.Consumer, name)
+}
+
+func (s *store) Consumers(ctx context.Context) ([]users.Consumer, error) {
+	began := s.now()
+	all, err := s.st.Consumers(ctx)
+	s.done(ctx, Operation{Domain: Users, Name: "Consumers"}, began, err)
+	return all, err
 }
 
 func (s *store) SessionByHash(ctx context.Context, h auth.Hash) (auth.Session, *users.Profile, error) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
+	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 // keepWriting creates users until the returned function is called. It returns
@@ -83,7 +84,7 @@ func TestBackup(t *testing.T) {
 		} else if !reflect.DeepEqual(got, source[:len(got)]) {
 			t.Errorf("copy %d has other users", i)
 		}
-		events, err := backup.Events(t.Context(), 0, 1_000_000)
+		events, err := backup.Events(t.Context(), users.EventQuery{Limit: 1_000_000})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -104,7 +104,7 @@ func (c *crowd) check(t *testing.T, want ...string) {
 	for _, p := range p.Profiles {
 		got = append(got, p.User.Email[:len(p.User.Email)-len("@example.com")])
 	}
-	events, err := c.st.Events(t.Context(), 0, 1000)
+	events, err := c.st.Events(t.Context(), users.EventQuery{Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

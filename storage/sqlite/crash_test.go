@@ -196,7 +196,7 @@ func checkSurvivors(t *testing.T, path string, acknowledged map[users.ID]string)
 		}
 	}
 	// A user and its line were written together.
-	events, err := st.Events(t.Context(), 0, 1_000_000)
+	events, err := st.Events(t.Context(), users.EventQuery{Limit: 1_000_000})
 	if err != nil {
 		t.Fatal(err)
 	}

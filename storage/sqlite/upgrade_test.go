@@ -56,6 +56,8 @@ var versions = []string{
 	`update users set is_staff = not is_staff`, // the rows of user_blocks and member_counts are not for builds to write
 
 	`update users set is_staff = is_staff`, // no rows are new
+
+	`insert into consumers values ('hooks', 1, '01900000-0000-7000-8000-00000000000b', 1714564800123456, 2, 1714564800123456)`,
 }
 
 // content is every row of every table of ours, without what migrations record.

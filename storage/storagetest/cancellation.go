@@ -55,7 +55,12 @@ func (w world) readCalls() map[string]func(context.Context, auth.Reader) error {
 			return err
 		},
 		"Identities": func(ctx context.Context, r auth.Reader) error { _, err := r.Identities(ctx, w.ann.ID); return err },
-		"Events":     func(ctx context.Context, r auth.Reader) error { _, err := r.Events(ctx, 0, 1); return err },
+		"Events": func(ctx context.Context, r auth.Reader) error {
+			_, err := r.Events(ctx, users.EventQuery{Limit: 1})
+			return err
+		},
+		"Consumer":  func(ctx context.Context, r auth.Reader) error { _, err := r.Consumer(ctx, "hooks"); return err },
+		"Consumers": func(ctx context.Context, r auth.Reader) error { _, err := r.Consumers(ctx); return err },
 		"SessionByHash": func(ctx context.Context, r auth.Reader) error {
 			_, _, err := r.SessionByHash(ctx, hash("ann"))
 			return err

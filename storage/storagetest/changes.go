@@ -66,6 +66,13 @@ func (w world) userChanges() []change[auth.Tx] {
 		{"SaveScene, new", with(auth.Tx.SaveScene, users.Scene{UserID: w.ann.ID, TeamID: w.betaTeam.ID, Scene: "home", DashboardID: 5})},
 		{"SaveScene", with(auth.Tx.SaveScene, users.Scene{UserID: w.ann.ID, TeamID: w.acmeTeam.ID, Scene: "home", DashboardID: 5})},
 		{"DeleteScenes", with(auth.Tx.DeleteScenes, 1)},
+		{"CreateConsumer", with(auth.Tx.CreateConsumer, users.Consumer{Name: "new", Position: 1})},
+		{"SaveConsumer", with(auth.Tx.SaveConsumer, users.Consumer{Name: "hooks", Position: 9})},
+		{"DeleteConsumer", with(auth.Tx.DeleteConsumer, "hooks")},
+		{"DeleteEvents", func(ctx context.Context, tx auth.Tx) error {
+			_, err := tx.DeleteEvents(ctx, 1<<60, at(1000), 100)
+			return err
+		}},
 		{"AddEvent", with(auth.Tx.AddEvent, users.Event{At: at(5), Target: w.ann.ID, Action: "updated"})},
 	}
 }
@@ -187,8 +194,10 @@ func (w world) readOrganizations(ctx context.Context, r users.Reader, line func(
 		enforced, err := r.SSOEnforced(ctx, domain)
 		line("SSOEnforced", err, enforced)
 	}
-	events, err := r.Events(ctx, 0, 100)
+	events, err := r.Events(ctx, users.EventQuery{Limit: 100})
 	line("Events", err, events)
+	consumers, err := r.Consumers(ctx)
+	line("Consumers", err, consumers)
 }
 
 // owner spells out the profile that came with a credential.

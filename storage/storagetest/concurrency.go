@@ -212,7 +212,7 @@ func testSpentOnce(t *testing.T, st storage.Storage) {
 		})
 	})
 	same(t, "transactions that spent the session", winners(t, results, users.ErrNotFound), 1)
-	same(t, "Events", len(must(st.Events(t.Context(), 0, 100))(t)), 1)
+	same(t, "Events", len(must(st.Events(t.Context(), users.EventQuery{Limit: 100}))(t)), 1)
 }
 
 func testCreatedSideBySide(t *testing.T, st storage.Storage) {

@@ -45,6 +45,7 @@ func newWorld(t *testing.T, st storage.Storage) world {
 	w.annInvite = users.Invite{ID: number(1), OrganizationID: w.beta.ID, TargetEmail: "ann@example.com", CreatedAt: at(0)}
 	w.bobInvite = users.Invite{ID: number(2), OrganizationID: w.acme.ID, TargetEmail: "bob@example.com", CreatedAt: at(0)}
 	put(t, st, auth.Tx.SaveInvite, w.annInvite, w.bobInvite)
+	put(t, st, users.Tx.CreateConsumer, users.Consumer{Name: "hooks", Position: 1})
 	for i, u := range []users.User{w.ann, w.bob} {
 		o, team, name := []users.Organization{w.acme, w.beta}[i], []users.Team{w.acmeTeam, w.betaTeam}[i], []string{"ann", "bob"}[i]
 		addMembership(t, st, u, o, at(i))
@@ -110,10 +111,10 @@ func gone(t *testing.T, st storage.Storage, u users.User, name string) {
 
 func testUserCascade(t *testing.T, st storage.Storage) {
 	w := newWorld(t, st)
-	before := must(st.Events(t.Context(), 0, 10))(t)
+	before := must(st.Events(t.Context(), users.EventQuery{Limit: 10}))(t)
 	put(t, st, auth.Tx.DeleteUser, w.ann.ID)
 	gone(t, st, w.ann, "ann")
-	sameList(t, "Events after DeleteUser", must(st.Events(t.Context(), 0, 10))(t), before...)
+	sameList(t, "Events after DeleteUser", must(st.Events(t.Context(), users.EventQuery{Limit: 10}))(t), before...)
 	// What was unique is free again, in the hands of somebody else.
 	put(t, st, auth.Tx.SaveIdentity, users.Identity{UserID: w.bob.ID, Provider: "github", Subject: "ann", CreatedAt: at(9)})
 	put(t, st, auth.Tx.SaveSession, newSession(w.bob, number(1), "ann"))

@@ -192,7 +192,7 @@ func testTicketSpentOnce(t *testing.T, st storage.Storage) {
 		})
 	})
 	same(t, "transactions that spent the ticket", winners(t, results, users.ErrNotFound), 1)
-	same(t, "Events", len(must(st.Events(t.Context(), 0, 100))(t)), 1)
+	same(t, "Events", len(must(st.Events(t.Context(), users.EventQuery{Limit: 100}))(t)), 1)
 }
 
 func testTicketExpiry(t *testing.T, st storage.Storage) {

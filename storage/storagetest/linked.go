@@ -35,14 +35,6 @@ func sceneTests() []test {
 	}
 }
 
-func eventTests() []test {
-	return []test{
-		{"round trip", testEventRoundTrip},
-		{"position and limit", testEvents},
-		{"none comes before the position of a reader", testEventsInOrder},
-	}
-}
-
 func pending(i users.Invite, o users.Organization) users.PendingInvite {
 	return users.PendingInvite{Invite: i, OrganizationName: o.Name}
 }
@@ -235,58 +227,4 @@ func testDeleteScenes(t *testing.T, st storage.Storage) {
 	p := profiles(t, st)
 	sameList(t, "Scenes after DeleteScenes", p.Scenes[ann.ID], stays)
 	sameList(t, "Scenes of another after DeleteScenes", p.Scenes[bob.ID])
-}
-
-func testEventRoundTrip(t *testing.T, st storage.Storage) {
-	ctx := t.Context()
-	want := users.Event{ID: 1, At: at(0), Actor: 4711, Credential: users.ByAPIKey, Target: 4712, Action: odd, Fields: []string{"a", odd}}
-	complete(t, want)
-	in := want
-	in.Fields = append([]string(nil), want.Fields...)
-	put(t, st, auth.Tx.AddEvent, in)
-	in.Fields[0] = "spoiled"
-	for range 2 { // the second time sees what the first one spoiled
-		list := must(st.Events(ctx, 0, 10))(t)
-		if len(list) != 1 || list[0].ID <= 0 {
-			t.Fatalf("Events: got %+v, want one with a positive ID", list)
-		}
-		want.ID = list[0].ID
-		same(t, "Events", list[0], want)
-		list[0].Fields[1], list[0].Action = "spoiled", "spoiled"
-	}
-	put(t, st, auth.Tx.AddEvent, users.Event{At: at(1)})
-	bare := must(st.Events(ctx, want.ID, 10))(t)
-	if len(bare) != 1 || len(bare[0].Fields) != 0 || bare[0].ID <= want.ID {
-		t.Fatalf("Events after the first: got %+v, want one without fields and with a greater ID", bare)
-	}
-	bare[0].Fields = nil // nil and empty are one
-	same(t, "Events with nothing set", bare[0], users.Event{ID: bare[0].ID, At: at(1)})
-}
-
-func testEvents(t *testing.T, st storage.Storage) {
-	ctx := t.Context()
-	for i := range 5 {
-		put(t, st, auth.Tx.AddEvent, users.Event{ID: 77, At: at(9 - i), Action: string(rune('a' + i))})
-	}
-	all := must(st.Events(ctx, 0, 10))(t)
-	read := func(after int64, limit int) string {
-		t.Helper()
-		s, last := "", after
-		for _, e := range must(st.Events(ctx, after, limit))(t) {
-			if e.ID <= last {
-				t.Errorf("Events: got ID %d after %d, want ascending ones", e.ID, last)
-			}
-			s, last = s+e.Action, e.ID
-		}
-		return s
-	}
-	if len(all) != 5 {
-		t.Fatalf("Events: got %d, want 5", len(all))
-	}
-	same(t, "all Events", read(0, 5), "abcde")
-	same(t, "the first Events", read(0, 2), "ab")
-	same(t, "the next Events", read(all[1].ID, 2), "cd")
-	same(t, "the last Events", read(all[3].ID, 2), "e")
-	same(t, "Events after the last", read(all[4].ID, 2), "")
-	same(t, "Events after nothing", read(1<<60, 2), "")
 }

@@ -1,8 +1,6 @@
 package storagetest
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -67,57 +65,4 @@ func testTextOrder(t *testing.T, st storage.Storage) {
 		got = append(got, i.Provider)
 	}
 	same(t, "providers of Identities of one moment", got, keys)
-}
-
-// testEventsInOrder follows the log while a transaction that began to write it
-// ends after another one: whoever is past the second has seen the first.
-func testEventsInOrder(t *testing.T, st storage.Storage) {
-	add := func(ctx context.Context, action string, then func()) error {
-		return st.UpdateUsers(ctx, func(tx users.Tx) error {
-			if err := tx.AddEvent(ctx, users.Event{At: at(0), Action: action}); err != nil {
-				return err
-			}
-			then()
-			return nil
-		})
-	}
-	var followed []string
-	var position int64
-	follow := func(patience time.Duration) {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
-		events, err := st.Events(ctx, position, 10)
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Events: %v", err)
-		}
-		for _, e := range events {
-			position, followed = e.ID, append(followed, e.Action)
-		}
-	}
-	put(t, st, users.Tx.AddEvent, users.Event{At: at(0), Action: "before"})
-	began, end, result := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	go func() {
-		result <- add(t.Context(), "slow", func() {
-			close(began)
-			<-end
-		})
-	}()
-	<-began
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	fast := add(ctx, "fast", func() {})
-	if fast != nil && !errors.Is(fast, context.DeadlineExceeded) {
-		t.Errorf("UpdateUsers beside a transaction: %v", fast)
-	}
-	follow(patience)
-	close(end)
-	if err := <-result; err != nil {
-		t.Errorf("UpdateUsers: %v", err)
-	}
-	follow(stuck)
-	want := []string{"before", "slow"}
-	if fast == nil {
-		want = append(want, "fast")
-	}
-	sameList(t, "events followed", followed, want...)
 }

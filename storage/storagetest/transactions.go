@@ -284,7 +284,7 @@ func testUpdateUsers(t *testing.T, st storage.Storage) {
 		refused(t, "UpdateUsers", err, want)
 		_, err = st.User(ctx, u.ID)
 		_, _, sessionErr := st.SessionByHash(ctx, hash("s"))
-		events := must(st.Events(ctx, 0, 10))(t)
+		events := must(st.Events(ctx, users.EventQuery{Limit: 10}))(t)
 		kept := want == nil
 		same(t, "what is left of user, session and event", [3]bool{err == nil, sessionErr == nil, len(events) > 0}, [3]bool{!kept, !kept, kept})
 	}

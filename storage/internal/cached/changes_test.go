@@ -148,6 +148,20 @@ func unseenOfUsers() map[string]change[users.Tx] {
 		"AddEvent": forUser(func(ctx context.Context, tx users.Tx, r *rand.Rand, u users.User) error {
 			return tx.AddEvent(ctx, users.Event{At: moment(r), Actor: u.ID, Credential: users.ByHost, Target: u.ID, Action: "user.updated"})
 		}),
+		"DeleteEvents": func(ctx context.Context, tx users.Tx, r *rand.Rand) error {
+			_, err := tx.DeleteEvents(ctx, r.Int64N(100), moment(r), 5)
+			return err
+		},
+		"CreateConsumer": func(ctx context.Context, tx users.Tx, r *rand.Rand) error {
+			if _, err := tx.Consumer(ctx, "hooks"); err == nil {
+				return errNothing
+			}
+			return tx.CreateConsumer(ctx, users.Consumer{Name: "hooks", Position: r.Int64N(100)})
+		},
+		"SaveConsumer": func(ctx context.Context, tx users.Tx, r *rand.Rand) error {
+			return tx.SaveConsumer(ctx, users.Consumer{Name: "hooks", Position: r.Int64N(100)})
+		},
+		"DeleteConsumer": func(ctx context.Context, tx users.Tx, r *rand.Rand) error { return tx.DeleteConsumer(ctx, "hooks") },
 	}
 }
 

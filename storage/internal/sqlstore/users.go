@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"math"
 	"slices"
 	"strings"
 
@@ -189,47 +188,4 @@ func (t *tx) SaveIdentity(ctx context.Context, i users.Identity) error {
 func (t *tx) DeleteIdentity(ctx context.Context, provider, subject string) (users.ID, error) {
 	return one(ctx, t.reader, "delete identity", self[users.ID],
 		"delete from {identities} where provider = $1 and subject = $2 returning user_id", provider, subject)
-}
-
-type eventRow struct {
-	ID         int64              `db:"id"`
-	At         stamp              `db:"at"`
-	Actor      int64              `db:"actor"`
-	Credential string             `db:"credential"`
-	Target     int64              `db:"target"`
-	Action     string             `db:"action"`
-	Fields     document[[]string] `db:"fields"`
-}
-
-func (r eventRow) event() (users.Event, error) {
-	return users.Event{ID: r.ID, At: timeOf(r.At), Actor: users.ID(r.Actor), Credential: users.Credential(r.Credential),
-		Target: users.ID(r.Target), Action: r.Action, Fields: r.Fields.v}, nil
-}
-
-func (r reader) Events(ctx context.Context, after int64, limit int) ([]users.Event, error) {
-	last := int64(math.MaxInt64)
-	for _, query := range r.d.EventBounds {
-		var bound sql.Null[int64]
-		if err := r.get(ctx, &bound, query); err != nil {
-			return nil, r.wrap(ctx, "list events", err)
-		}
-		if bound.Valid {
-			last = min(last, bound.V)
-		}
-	}
-	return list(ctx, r, "list events", eventRow.event,
-		"select id, at, actor, credential, target, action, fields from {events} where id > $1 and id <= $2 order by id limit $3", after, last, limit)
-}
-
-func (t *tx) AddEvent(ctx context.Context, e users.Event) error {
-	if t.d.BeforeEvent != "" && !t.logged {
-		if _, err := t.exec(ctx, "add event", t.d.BeforeEvent); err != nil {
-			return err
-		}
-		t.logged = true
-	}
-	_, err := t.named(ctx, "add event", `insert into {events} (at, actor, credential, target, action, fields)
-		values (:at, :actor, :credential, :target, :action, :fields)`,
-		eventRow{0, stamp(e.At), int64(e.Actor), string(e.Credential), int64(e.Target), e.Action, document[[]string]{e.Fields}})
-	return err
 }
