@@ -91,6 +91,24 @@ func TestFeedInOrder(t *testing.T) {
 	})
 }
 
+// TestFeedIdle: looking for events that are not there changes nothing.
+func TestFeedIdle(t *testing.T) {
+	inProcess(t, nil, func(t *testing.T, e *env) {
+		var f follower
+		store := &writes{Storage: e.store}
+		feed := e.feed(store, f.take)
+		e.happen("a")
+		e.delivers(feed, 1, "")
+		before := store.count.Load()
+		for range 3 {
+			e.delivers(feed, 0, "")
+		}
+		if n := store.count.Load() - before; n > 0 {
+			t.Errorf("%d transactions were begun for nothing", n)
+		}
+	})
+}
+
 // secondStore is the store of another process.
 func (e *env) secondStore() storage.Storage {
 	if len(e.otherStores) > 0 {

@@ -88,7 +88,11 @@ var errOvertaken = errors.New("somebody else delivers by now: this process was s
 // time to come, longer after each failure. It does nothing while the consumer
 // waits for that or another process delivers to it.
 func (f *Feed) Deliver(ctx context.Context) (n int, err error) {
-	t, err := f.claim(ctx)
+	var t *turn
+	idle, err := f.idle(ctx)
+	if err == nil && !idle {
+		t, err = f.claim(ctx)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("claim consumer %q: %w", f.config.Name, err)
 	}
@@ -109,7 +113,28 @@ func (f *Feed) Deliver(ctx context.Context) (n int, err error) {
 	return t.deliver(ctx)
 }
 
-// claim takes the consumer, or returns nil if there is nothing to do.
+// idle reports that there is nothing to do. It only reads: most calls of Deliver
+// end here, and should cost no commit.
+func (f *Feed) idle(ctx context.Context) (bool, error) {
+	c, err := f.s.store.Consumer(ctx, f.config.Name)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil // it is made by claim
+	}
+	if err != nil || f.waits(c) {
+		return true, err
+	}
+	next, err := f.s.store.Events(ctx, EventQuery{After: c.Position, Limit: 1})
+	return len(next) == 0, err
+}
+
+// waits reports that somebody else delivers to a consumer, or that it is not time
+// for the next attempt.
+func (f *Feed) waits(c Consumer) bool {
+	now := f.s.Now()
+	return c.HeldUntil.After(now) || c.RetryAt.After(now)
+}
+
+// claim takes the consumer, or returns nil if it waits.
 func (f *Feed) claim(ctx context.Context) (*turn, error) {
 	holder, err := f.s.NewUUID()
 	if err != nil {
@@ -123,11 +148,10 @@ func (f *Feed) claim(ctx context.Context) (*turn, error) {
 			c = Consumer{Name: f.config.Name}
 			err = tx.CreateConsumer(ctx, c)
 		}
-		now := f.s.Now()
-		if err != nil || c.HeldUntil.After(now) || c.RetryAt.After(now) {
+		if err != nil || f.waits(c) {
 			return err
 		}
-		c.Holder, c.HeldUntil = holder, now.Add(f.config.Lease)
+		c.Holder, c.HeldUntil = holder, f.s.Now().Add(f.config.Lease)
 		t = &turn{f, c}
 		return tx.SaveConsumer(ctx, c)
 	})

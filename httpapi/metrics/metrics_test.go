@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/httpapi/metrics"
@@ -45,7 +46,7 @@ func TestRequests(t *testing.T) {
 	api, err := httpapi.New(memory.New(), httpapi.Config{
 		PublicURL: "https://app.example.com", EncryptionKeys: [][]byte{make([]byte, 32)},
 		Observe: func(ctx context.Context, x httpapi.Exchange) {
-			inside = gauge(t, registry, "hedgerow_http_requests_in_flight")
+			inside = series(t, registry, "hedgerow_http_requests_in_flight")[0].GetGauge().GetValue()
 			m.Exchange(ctx, x)
 		},
 	})
@@ -75,7 +76,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-func gauge(t *testing.T, g prometheus.Gatherer, name string) float64 {
+// series are those of one name.
+func series(t *testing.T, g prometheus.Gatherer, name string) []*dto.Metric {
 	t.Helper()
 	families, err := g.Gather()
 	if err != nil {
@@ -83,49 +85,34 @@ func gauge(t *testing.T, g prometheus.Gatherer, name string) float64 {
 	}
 	for _, f := range families {
 		if f.GetName() == name {
-			return f.GetMetric()[0].GetGauge().GetValue()
+			return f.GetMetric()
 		}
 	}
 	t.Fatalf("there is no %s", name)
-	return 0
+	return nil
 }
 
 // samples is how many observations a histogram has, whatever the labels.
 func samples(t *testing.T, g prometheus.Gatherer, name string) (n uint64) {
 	t.Helper()
-	families, err := g.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			if f.GetName() == name {
-				n += m.GetHistogram().GetSampleCount()
-			}
-		}
+	for _, m := range series(t, g, name) {
+		n += m.GetHistogram().GetSampleCount()
 	}
 	return n
 }
 
-// labels lists the label values of a histogram.
-func labels(t *testing.T, g prometheus.Gatherer, name string) (all []string) {
+// labels are the values of the labels of each series.
+func labels(t *testing.T, g prometheus.Gatherer, name string) string {
 	t.Helper()
-	families, err := g.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			var values []string
-			for _, l := range m.GetLabel() {
-				values = append(values, l.GetValue())
-			}
-			if f.GetName() == name {
-				all = append(all, strings.Join(values, " "))
-			}
+	var all []string
+	for _, m := range series(t, g, name) {
+		var values []string
+		for _, l := range m.GetLabel() {
+			values = append(values, l.GetValue())
 		}
+		all = append(all, strings.Join(values, " "))
 	}
-	return all
+	return strings.Join(all, ", ")
 }
 
 func TestStorage(t *testing.T) {
@@ -137,7 +124,7 @@ func TestStorage(t *testing.T) {
 	if err := st.UpdateIntegrations(t.Context(), func(integrations.Tx) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(labels(t, registry, "hedgerow_storage_duration_seconds"), ", "); got != "integrations transaction ok, users read refused" {
+	if got := labels(t, registry, "hedgerow_storage_duration_seconds"); got != "integrations transaction ok, users read refused" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -174,7 +161,7 @@ func TestGitHub(t *testing.T) {
 		}
 	}
 	want := "branches canceled, branches failed, branches ok, branches rate limited, uninstall canceled, uninstall failed, uninstall ok, uninstall rate limited"
-	if got := strings.Join(labels(t, registry, "hedgerow_github_call_duration_seconds"), ", "); got != want {
+	if got := labels(t, registry, "hedgerow_github_call_duration_seconds"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -50,7 +50,7 @@ func span(t *testing.T, c traces.Config, r *http.Request, status int) (sdk.ReadO
 	if ended := recorder.Ended(); len(ended) == 1 {
 		var text strings.Builder
 		for _, a := range ended[0].Attributes() {
-			text.WriteString(string(a.Key) + "=" + a.Value.Emit() + "\n")
+			text.WriteString(string(a.Key) + "=" + a.Value.String() + "\n")
 		}
 		return ended[0], text.String()
 	}
