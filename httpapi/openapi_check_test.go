@@ -36,9 +36,11 @@ func exchanged(r *http.Request, sent []byte, w *httptest.ResponseRecorder) excha
 // exchanged with api.
 func checkDocumented(t *testing.T, api *httpapi.API, x exchange) {
 	t.Helper()
-	if err := ourDocument(t).check(httpapi.BasePath(api), x); err != nil {
+	d := ourDocument(t)
+	if err := d.check(httpapi.BasePath(api), x); err != nil {
 		t.Error(err)
 	}
+	witnessed.record(d, t.Name(), httpapi.BasePath(api), x)
 }
 
 // check reports what the document does not say about an exchange: of a request

@@ -45,7 +45,14 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if d, err := apiDocument(); code == 0 && ranWhole() {
+		if err = errors.Join(err, checkFidelity(witnessed, d, *update)); err != nil {
+			fmt.Fprintln(os.Stderr, "fidelity:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
 // process is one of them. It ends when its input does, however this one ends.

@@ -2,7 +2,6 @@ package ownstorage
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,8 +104,7 @@ func (s *Store) Close() error {
 }
 
 // note adds a change to what will be written.
-func (t *tx) note(table string, key, value any) {
-	c := change{Table: table}
+func (t *tx) note(c change, key, value any) {
 	var keyErr, valueErr error
 	c.Key, keyErr = json.Marshal(key)
 	c.Value, valueErr = json.Marshal(value)
@@ -120,7 +118,7 @@ func (m *table[K, V]) load(c change) error {
 	if err := json.Unmarshal(c.Key, &k); err != nil {
 		return err
 	}
-	if bytes.Equal(c.Value, []byte("null")) {
+	if c.Removed {
 		delete(m.rows, k)
 		return nil
 	}

@@ -59,11 +59,12 @@ type tx struct {
 	broken  error // why a change cannot be written down
 }
 
-// change is one row that is set, or removed if Value is null.
+// change is one row that is set or removed.
 type change struct {
-	Table string          `json:"table"`
-	Key   json.RawMessage `json:"key"`
-	Value json.RawMessage `json:"value"`
+	Table   string          `json:"table"`
+	Key     json.RawMessage `json:"key"`
+	Value   json.RawMessage `json:"value,omitempty"`
+	Removed bool            `json:"removed,omitempty"`
 }
 
 // published is the state for a reader outside a transaction.
@@ -132,14 +133,14 @@ func (s *Store) UpdateIntegrations(ctx context.Context, fn func(integrations.Tx)
 func set[K comparable, V any](t *tx, m *table[K, V], k K, v V) {
 	m.own(t)
 	m.rows[k] = clone(v)
-	t.note(m.name, k, v)
+	t.note(change{Table: m.name}, k, v)
 }
 
 // drop removes a row from the transaction's copy of a table.
 func drop[K comparable, V any](t *tx, m *table[K, V], k K) {
 	m.own(t)
 	delete(m.rows, k)
-	t.note(m.name, k, nil)
+	t.note(change{Table: m.name, Removed: true}, k, nil)
 }
 
 func (m *table[K, V]) own(t *tx) {

@@ -25,23 +25,25 @@ func open(t *testing.T, path string) *ownstorage.Store {
 	return st
 }
 
-// checked compares file and memory before it is closed.
-type checked struct {
-	*ownstorage.Store
-	t *testing.T
-}
-
-func (c checked) Close() error {
-	if err := ownstorage.SameInFile(c.Store); err != nil {
-		c.t.Error(err)
+// compare fails the test unless the file has what is in memory.
+func compare(t *testing.T, st *ownstorage.Store) {
+	t.Helper()
+	if err := ownstorage.SameInFile(st); err != nil {
+		t.Error(err)
 	}
-	return c.Store.Close()
 }
 
 // TestStorage is the whole contract, and that the file has all of it.
 func TestStorage(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T) storage.Storage {
-		return checked{open(t, filepath.Join(t.TempDir(), "accounts.log")), t}
+		st := open(t, filepath.Join(t.TempDir(), "accounts.log"))
+		t.Cleanup(func() {
+			compare(t, st)
+			if err := st.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return st
 	})
 }
 
@@ -76,13 +78,17 @@ func TestTornCommit(t *testing.T) {
 			t.Fatal(err)
 		}
 		st := open(t, path)
+		if rest := read(t, path); rest != whole {
+			t.Errorf("cut off at %d: Open left %q", end, rest)
+		}
 		if got := ownstorage.Rows(st); got != before {
 			t.Errorf("cut off at %d: got %s, want %s", end, got, before)
 		}
-		if _, err := add(t.Context(), st, "eve@example.com"); err != nil {
-			t.Errorf("cut off at %d: a commit after that: %v", end, err)
+		if _, err := add(t.Context(), st, "e@example.com"); err != nil {
+			t.Errorf("cut off at %d: a shorter commit after that: %v", end, err)
 		}
-		if err := (checked{st, t}).Close(); err != nil {
+		compare(t, st)
+		if err := st.Close(); err != nil {
 			t.Error(err)
 		}
 	}

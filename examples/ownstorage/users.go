@@ -95,7 +95,7 @@ func (t *tx) AddEvent(ctx context.Context, e users.Event) error {
 	e.ID = int64(len(t.events)) + 1
 	e.Fields = slices.Clone(e.Fields)
 	t.events = append(t.events, e)
-	t.note("events", e.ID, e)
+	t.note(change{Table: "events"}, e.ID, e)
 	return ctx.Err()
 }
 
