@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -214,12 +215,7 @@ func checkFidelity(c *fidelity, d *document, rewrite bool) error {
 	if err != nil && !(rewrite && errors.Is(err, fs.ErrNotExist)) {
 		return err
 	}
-	before, sizes := map[string]string{}, map[string]int{nobody: 1 << 30}
-	for line := range strings.Lines(string(text)) {
-		if cells := strings.Split(line, " | "); len(cells) == 2 {
-			before[strings.TrimPrefix(cells[0], "| ")] = strings.Trim(cells[1], "` |\n")
-		}
-	}
+	before, sizes := fidelityRows(string(text)), map[string]int{nobody: 1 << 30}
 	for _, tests := range c.tests {
 		for test := range tests {
 			sizes[test]++
@@ -237,6 +233,42 @@ func checkFidelity(c *fidelity, d *document, rewrite bool) error {
 		return fmt.Errorf("%s is not what the tests have seen; go test ./httpapi -update writes it", fidelityFile)
 	}
 	return nil
+}
+
+// fidelityRows reads a table: the name of the test by item.
+func fidelityRows(text string) map[string]string {
+	rows := map[string]string{}
+	for line := range strings.Lines(text) {
+		if cells := strings.Split(line, " | "); len(cells) == 2 {
+			rows[strings.TrimPrefix(cells[0], "| ")] = strings.Trim(cells[1], "` |\n")
+		}
+	}
+	return rows
+}
+
+// TestFidelityIsChecked plants what must be found: a test that no longer sees what
+// the table says, and an operation that the table lacks.
+func TestFidelityIsChecked(t *testing.T) {
+	text, err := os.ReadFile(fidelityFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &fidelity{tests: map[string]map[string]bool{}}
+	for item, test := range fidelityRows(string(text)) {
+		if test != nobody {
+			c.add(item, test)
+		}
+	}
+	if err := checkFidelity(c, ourDocument(t), false); err != nil {
+		t.Fatalf("before anything was planted: %v", err)
+	}
+	if err := checkFidelity(c, doctored(t, "\n  /api/logout:\n", "\n  /api/sign_out:\n"), false); err == nil {
+		t.Error("an operation that the table lacks was not found")
+	}
+	delete(c.tests, "`User.email` answered")
+	if err := checkFidelity(c, ourDocument(t), false); err == nil {
+		t.Error("a test that no longer sees what the table says was not found")
+	}
 }
 
 // ranWhole reports whether all tests have run, in this process.
