@@ -254,3 +254,22 @@ func (w failingIntegrationsChanges) Unclaim(ctx context.Context, name string, ho
 func (w failingIntegrationsChanges) DeleteExpiredLinks(ctx context.Context, now time.Time) (int, error) {
 	return get(ctx, w.plan, "DeleteExpiredLinks", w.tx.DeleteExpiredLinks, now)
 }
+
+func (w failingUsersChanges) DeleteEvents(ctx context.Context, through int64, before time.Time, limit int) (int, error) {
+	if err := w.plan.next("DeleteEvents"); err != nil {
+		return 0, err
+	}
+	return w.tx.DeleteEvents(ctx, through, before, limit)
+}
+
+func (w failingUsersChanges) CreateConsumer(ctx context.Context, c users.Consumer) error {
+	return put(ctx, w.plan, "CreateConsumer", w.tx.CreateConsumer, c)
+}
+
+func (w failingUsersChanges) SaveConsumer(ctx context.Context, c users.Consumer) error {
+	return put(ctx, w.plan, "SaveConsumer", w.tx.SaveConsumer, c)
+}
+
+func (w failingUsersChanges) DeleteConsumer(ctx context.Context, name string) error {
+	return put(ctx, w.plan, "DeleteConsumer", w.tx.DeleteConsumer, name)
+}

@@ -87,11 +87,25 @@ func (r failingUsers) Identities(ctx context.Context, user users.ID) ([]users.Id
 	return get(ctx, r.plan, "Identities", r.in.Identities, user)
 }
 
-func (r failingUsers) Events(ctx context.Context, after int64, limit int) ([]users.Event, error) {
+func (r failingUsers) Events(ctx context.Context, q users.EventQuery) ([]users.Event, error) {
 	if err := r.plan.next("Events"); err != nil {
 		return nil, err
 	}
-	return r.in.Events(ctx, after, limit)
+	return r.in.Events(ctx, q)
+}
+
+func (r failingUsers) Consumer(ctx context.Context, name string) (users.Consumer, error) {
+	if err := r.plan.next("Consumer"); err != nil {
+		return users.Consumer{}, err
+	}
+	return r.in.Consumer(ctx, name)
+}
+
+func (r failingUsers) Consumers(ctx context.Context) ([]users.Consumer, error) {
+	if err := r.plan.next("Consumers"); err != nil {
+		return nil, err
+	}
+	return r.in.Consumers(ctx)
 }
 
 func (r failingAuth) SessionByHash(ctx context.Context, h auth.Hash) (auth.Session, *users.Profile, error) {

@@ -83,7 +83,7 @@ func TestRun(t *testing.T) {
 		if report != step.want || len(refused) > 0 {
 			t.Errorf("%s: got %+v with refusals %+v, want %+v", step.name, report, refused, step.want)
 		}
-		events, err := d.Events(t.Context(), 0, 10)
+		events, err := d.Events(t.Context(), users.EventQuery{Limit: 10})
 		if want := map[bool]int{true: 0, false: 3}[step.name == "dry"]; err != nil || len(events) != want {
 			t.Errorf("%s: %d lines in the activity log, %v, want %d", step.name, len(events), err, want)
 		}

@@ -143,7 +143,7 @@ func checkGenerated(t *testing.T, st storage.Storage) {
 	ctx, d := t.Context(), newTarget(t, st)
 	imported := map[users.ID]int{}
 	for after := int64(0); ; {
-		events, err := st.Events(ctx, after, 1000)
+		events, err := st.Events(ctx, users.EventQuery{After: after, Limit: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}

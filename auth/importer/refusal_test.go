@@ -117,7 +117,7 @@ func TestRefusals(t *testing.T) {
 				if want := (importer.Counts{Organizations: 1, Teams: 1, Users: 2}); report.Imported != want || report.Lines != 6 {
 					t.Errorf("dry %v: got %+v, want imported %+v of 6 lines", dry, report, want)
 				}
-				events, err := d.Events(t.Context(), 0, 9)
+				events, err := d.Events(t.Context(), users.EventQuery{Limit: 9})
 				if want := map[bool]int{true: 0, false: 2}[dry]; err != nil || len(events) != want {
 					t.Errorf("dry %v: %d lines in the activity log, %v, want %d", dry, len(events), err, want)
 				}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -130,8 +131,16 @@ func (m *table[K, V]) load(c change) error {
 	return nil
 }
 
-// loadEvent applies a line of the activity log.
+// loadEvent applies a line of the activity log, or the removal of all up to one.
 func (s *state) loadEvent(c change) error {
+	if c.Removed {
+		before := s.deletedEvents
+		if err := json.Unmarshal(c.Key, &s.deletedEvents); err != nil {
+			return err
+		}
+		s.events = slices.Clone(s.events[s.deletedEvents-before:])
+		return nil
+	}
 	var e users.Event
 	err := json.Unmarshal(c.Value, &e)
 	s.events = append(s.events, e)

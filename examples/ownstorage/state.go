@@ -21,7 +21,9 @@ type state struct {
 	invites       table[uuid.UUID, users.Invite]
 	identities    table[identityKey, users.Identity]
 	scenes        table[sceneKey, scene]
-	events        []users.Event // by ID, from 1; only ever appended to
+	events        []users.Event // by ID, without gaps; only ever appended to
+	deletedEvents int64         // those of the lowest IDs, which are not in events any more
+	consumers     table[string, users.Consumer]
 
 	sessions table[uuid.UUID, auth.Session]
 	keys     table[string, auth.APIKey]
@@ -90,6 +92,7 @@ func newState() *state {
 	name(&s.invites, "invites")
 	name(&s.identities, "identities")
 	name(&s.scenes, "scenes")
+	name(&s.consumers, "consumers")
 	name(&s.sessions, "sessions")
 	name(&s.keys, "keys")
 	name(&s.tokens, "tokens")
@@ -114,7 +117,7 @@ func name[K comparable, V any](m *table[K, V], name string) { m.name, m.rows = n
 func (s *state) loaders() map[string]func(change) error {
 	return map[string]func(change) error{
 		"events": s.loadEvent, "counters": s.counters.load, "users": s.users.load, "organizations": s.organizations.load, "teams": s.teams.load,
-		"memberships": s.memberships.load, "invites": s.invites.load, "identities": s.identities.load, "scenes": s.scenes.load,
+		"memberships": s.memberships.load, "invites": s.invites.load, "identities": s.identities.load, "scenes": s.scenes.load, "consumers": s.consumers.load,
 		"sessions": s.sessions.load, "keys": s.keys.load, "tokens": s.tokens.load, "tickets": s.tickets.load, "factors": s.factors.load,
 		"passkeys": s.passkeys.load, "attempts": s.attempts.load, "autonomy": s.autonomy.load, "links": s.links.load,
 		"repositories": s.repositories.load, "branches": s.branches.load, "team_installations": s.teamInstallations.load,

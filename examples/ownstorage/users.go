@@ -76,29 +76,6 @@ func (s *state) profile(u users.User) *users.Profile {
 	return p
 }
 
-func (r reader) Events(ctx context.Context, after int64, limit int) ([]users.Event, error) {
-	s, err := r.look(ctx)
-	if err != nil {
-		return nil, err
-	}
-	from := min(max(after, 0), int64(len(s.events)))
-	events := slices.Clone(s.events[from:min(from+int64(limit), int64(len(s.events)))])
-	for i := range events {
-		events[i].Fields = slices.Clone(events[i].Fields)
-	}
-	return events, nil
-}
-
-// AddEvent numbers events from 1 without gaps. What readers see of the list ends
-// before what is added.
-func (t *tx) AddEvent(ctx context.Context, e users.Event) error {
-	e.ID = int64(len(t.events)) + 1
-	e.Fields = slices.Clone(e.Fields)
-	t.events = append(t.events, e)
-	t.note(change{Table: "events"}, e.ID, e)
-	return ctx.Err()
-}
-
 func (t *tx) CreateUser(ctx context.Context, u users.User) (users.User, error) {
 	u.ID, u.Version = users.ID(t.number("users")), 1
 	if err := t.taken(u); err != nil {

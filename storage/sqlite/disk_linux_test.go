@@ -197,7 +197,7 @@ func checkKept(t *testing.T, st *sqlite.Store, kept map[string]bool) {
 			t.Errorf("%s was acknowledged: %v", email, err)
 		}
 	}
-	events, err := st.Events(t.Context(), 0, 1_000_000)
+	events, err := st.Events(t.Context(), users.EventQuery{Limit: 1_000_000})
 	if err != nil || len(events) != len(kept) {
 		t.Errorf("%d lines in the activity log and %v, want %d", len(events), err, len(kept))
 	}
