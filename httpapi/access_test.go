@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -66,7 +67,25 @@ func (e *env) newCast(n int) *cast {
 	_, c.bobKey = key(c.bob, "*")
 	c.callers["boss key"], _ = key(c.boss, "*")
 	c.callers["gone key"], c.goneKey = key(c.gone, "*")
+	e.addAlike(c, suffix)
 	return c
+}
+
+// alike are callers who must be treated as another is, whatever the request: those
+// whose credential has expired, and an OAuth token of Alice with "user:write".
+var alike = map[string]string{"ended": "gone", "expired key": "bad key", "token": "write"}
+
+func (e *env) addAlike(c *cast, suffix string) {
+	e.t.Helper()
+	c.callers["ended"] = e.session(c.alice, 15*24*time.Hour)
+	expired, token := users.Secret("phx_expired"+suffix), users.Secret("pha_of_the_access_matrix"+suffix)
+	if _, err := e.api.Auth().SaveAPIKey(e.t.Context(), auth.APIKey{UserID: c.alice.ID, Label: "test", Scopes: []string{"*"}, ExpiresAt: e.now()}, expired); err != nil {
+		e.t.Fatalf("save key: %v", err)
+	}
+	if err := e.api.Auth().SaveOAuthToken(e.t.Context(), token, auth.OAuthToken{UserID: c.alice.ID, Scopes: "insight:read user:write"}); err != nil {
+		e.t.Fatalf("save token: %v", err)
+	}
+	c.callers["expired key"], c.callers["token"] = header("Authorization", "Bearer "+string(expired)), header("Authorization", "Bearer "+string(token))
 }
 
 // callers are the columns of the matrix.
@@ -299,16 +318,24 @@ func TestAccessMatrix(t *testing.T) {
 					m.check(row, caller, target, words[i])
 				}
 			}
+			for _, twin := range slices.Sorted(maps.Keys(alike)) {
+				for _, target := range segmentsOf(row.targets) {
+					if twin != "token" || row.targets != "key" { // a token is no key, and is not itself @current
+						m.check(row, twin, target, words[slices.Index(callers, alike[twin])])
+					}
+				}
+			}
 		}
 	})
 }
 
 // matrix checks cells, with new people whenever a request had an effect that
-// the next one could notice.
+// the next one could notice. Paths have a slash at the end every other time.
 type matrix struct {
 	e      *env
 	people *cast
 	casts  int
+	slash  bool
 }
 
 func (m *matrix) check(row accessRow, caller, target, word string) {
@@ -320,7 +347,11 @@ func (m *matrix) check(row accessRow, caller, target, word string) {
 		}
 		want = status
 	} else if target != "" {
-		if status := targetStatus(row.targets, caller, target); status != 0 {
+		as := caller
+		if original, ok := alike[caller]; ok {
+			as = original
+		}
+		if status := targetStatus(row.targets, as, target); status != 0 {
 			want = status
 		}
 	}
@@ -329,10 +360,13 @@ func (m *matrix) check(row accessRow, caller, target, word string) {
 		methods = append(methods, "HEAD")
 	}
 	for _, method := range methods {
-		for _, slash := range []string{"", "/"} {
-			m.send(method, slash, row, caller, target, want)
+		slash := ""
+		if m.slash {
+			slash = "/"
 		}
+		m.send(method, slash, row, caller, target, want)
 	}
+	m.slash = !m.slash
 }
 
 func (m *matrix) send(method, slash string, row accessRow, caller, target string, want int) {

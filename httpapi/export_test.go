@@ -1,6 +1,10 @@
 package httpapi
 
-import "github.com/hedgerow-dev/hedgerow/users"
+import (
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hedgerow-dev/hedgerow/users"
+)
 
 // Routes lists method and path of every route, for tests of the whole table.
 // The rows that stand for all other methods of a path are not among them.
@@ -50,4 +54,10 @@ func EncodeUser(s users.Sight) int {
 func DecodePatch(raw []byte) (users.Patch, error) {
 	b, err := parseBody(raw)
 	return userPatch(b), err
+}
+
+// DecodeBody is what becomes of any body: its members, if it is an object.
+func DecodeBody(raw []byte) (map[string]jsontext.Value, error) {
+	b, err := parseBody(raw)
+	return b.members, err
 }

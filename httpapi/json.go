@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -128,15 +129,29 @@ func hexUUID(dst []byte, v uuid.UUID) {
 	}
 }
 
-// json copies text that was checked when it was stored.
-func (j *jsonWriter) json(name string, v users.JSON) {
-	if v == "" {
-		j.null(name)
-		return
+// json copies text that was checked when it was stored. It is checked again, as
+// another program may have damaged the row since: what is no JSON counts as null.
+func (j *jsonWriter) json(name string, v users.JSON) { j.jsonOf(name, v, anyKind, "null") }
+
+// anyKind is every jsontext.Kind of a value, and notNull all but one.
+const (
+	anyKind = notNull + "n"
+	notNull = `{["0tf`
+)
+
+// jsonOf is json for a member that has values of some kinds only. Anything else
+// counts as the fallback.
+func (j *jsonWriter) jsonOf(name string, v users.JSON, kinds string, fallback users.JSON) {
+	if !isJSON(v) || strings.IndexByte(kinds, byte(jsontext.Value(v).Kind())) < 0 {
+		v = fallback
 	}
 	j.name(name)
 	j.buf = append(j.buf, v...)
 }
+
+// isJSON reports text that can be part of an answer. A host may have stored names
+// that occur twice.
+func isJSON(v users.JSON) bool { return jsontext.Value(v).IsValid(jsontext.AllowDuplicateNames(true)) }
 
 // The two spellings of a time, contract section 1.
 const (

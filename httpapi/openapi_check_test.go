@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,7 +56,7 @@ func (d *document) check(base string, x exchange) error {
 
 func (d *document) judge(base string, x exchange) error {
 	path, values, ok := d.find(base, x.request)
-	if !ok {
+	if !ok || !d.matches(path, values) {
 		if x.status != http.StatusNotFound {
 			return errors.New("the path is unknown, and only 404 is declared for that")
 		}
@@ -110,6 +111,21 @@ func (d *document) find(base string, r *http.Request) (string, map[string]string
 		}
 	}
 	return path, values, true
+}
+
+// matches reports whether every segment that stands for a parameter has the
+// pattern of that; a path where one has not is an unknown path.
+func (d *document) matches(path string, values map[string]string) bool {
+	item, _ := d.at(d.root, "paths", path)
+	for _, p := range d.list(item, "parameters") {
+		schema, _ := d.at(p, "schema")
+		pattern, limited := schema.members["pattern"].(string)
+		name, _ := p.members["name"].(string)
+		if value, ok := values[name]; ok && limited && !regexp.MustCompile(pattern).MatchString(value) {
+			return false
+		}
+	}
+	return true
 }
 
 // unmappedAnswers names the component for what a path answers to a method that it lacks.

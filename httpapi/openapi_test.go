@@ -212,7 +212,7 @@ func TestOpenAPICheckRequests(t *testing.T) {
 		"type of body": {patch, "content:\n          application/json:\n            schema: {$ref: \"#/components/schemas/UserPatch\"}",
 			"content:\n          text/json:\n            schema: {$ref: \"#/components/schemas/UserPatch\"}", "content type"},
 		"query":  {list, "type: [integer, string]\n      description: A positive", "type: [integer]\n      description: A positive", "query parameter limit"},
-		"path":   {patch, `"^[^/.]+$", examples: ["@me"]`, `"^[0-9]+$", examples: ["1"]`, "path parameter user"},
+		"path":   {patch, `"^[^/.]+$", examples: ["@me"]`, `"^[0-9]+$", examples: ["1"]`, "the path is unknown"},
 		"header": {match, "present `ETag`.\n      schema: {type: string}", "present `ETag`.\n      schema: {type: string, minLength: 2}", "header parameter If-Match"},
 	} {
 		if err := ourDocument(t).check("", tc.x); err != nil {

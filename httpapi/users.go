@@ -210,10 +210,14 @@ func (a *API) getHedgehog(c *call) (answer, error) {
 	return answer{body: orEmptyObject(v)}, nil
 }
 
-// orEmptyObject shows {} for whatever is false in the reference's language.
+// orEmptyObject shows {} for whatever is false in the reference's language, and
+// for what is no JSON.
 func orEmptyObject(v users.JSON) []byte {
+	if !isJSON(v) {
+		return []byte("{}")
+	}
 	switch v {
-	case "", "null", "false", `""`, "[]", "{}":
+	case "null", "false", `""`, "[]", "{}":
 		return []byte("{}")
 	}
 	if n, err := strconv.ParseFloat(string(v), 64); err == nil && n == 0 {

@@ -3,6 +3,7 @@ package users
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -54,7 +55,7 @@ const defaultNotifications JSON = `{"all_weekly_digest_disabled":false,"data_pip
 
 // EffectiveNotifications returns the defaults overlaid with the stored
 // settings, as a JSON object. Stored text that is not an object counts as
-// nothing stored.
+// nothing stored, and so does a setting of the wrong type.
 func EffectiveNotifications(stored JSON) JSON {
 	if stored == "" {
 		return defaultNotifications
@@ -67,7 +68,11 @@ func EffectiveNotifications(stored JSON) JSON {
 		return defaultNotifications
 	}
 	for key, n := range notificationKeys() {
-		if _, stored := settings[key]; !stored && n.fallback != nil {
+		v, stored := settings[key]
+		if _, ok := n.merge(nil, v); stored && ok {
+			continue
+		}
+		if delete(settings, key); n.fallback != nil {
 			settings[key] = n.fallback
 		}
 	}
@@ -163,13 +168,17 @@ func mergeRealtime(stored, v any) (any, bool) {
 	return merged, true
 }
 
-// object decodes a JSON object, with numbers as they were written.
+// object decodes a text that is one JSON object, with numbers as they were
+// written.
 func object(v JSON) (map[string]any, bool) {
 	d := json.NewDecoder(bytes.NewReader([]byte(v)))
 	d.UseNumber()
 	var m map[string]any
-	err := d.Decode(&m)
-	return m, err == nil && m != nil
+	if err := d.Decode(&m); err != nil || m == nil {
+		return nil, false
+	}
+	_, err := d.Token()
+	return m, err == io.EOF
 }
 
 // encode writes a value that came out of object, which cannot fail. Members

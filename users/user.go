@@ -78,6 +78,9 @@ type User struct {
 // HasPassword reports whether a usable password is set.
 func (u User) HasPassword() bool { return u.PasswordHash != "" }
 
+// DefaultColumns is User.EventsColumnConfig of an account that never changed it.
+const DefaultColumns JSON = `{"active":"DEFAULT"}`
+
 // New returns a user with the defaults of contract section 6. The caller adds
 // identity: UUID, DistinctID, DateJoined and Email.
 func New() User {
@@ -86,7 +89,7 @@ func New() User {
 		AnonymizeData:           Some(false),
 		AllowImpersonation:      Some(true),
 		ToolbarMode:             Some("toolbar"),
-		EventsColumnConfig:      `{"active":"DEFAULT"}`,
+		EventsColumnConfig:      DefaultColumns,
 		AllowSidebarSuggestions: Some(true),
 		ShortcutPosition:        Some("above"),
 		PasskeysEnabledFor2FA:   Some(false),

@@ -26,21 +26,6 @@ func TestValidEmail(t *testing.T) {
 	}
 }
 
-func FuzzFoldEmail(f *testing.F) {
-	for _, s := range []string{"A@B.co", "a@BÜCHER.example", "", "@", "a@b@c", "\xff@x.y"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		folded := users.FoldEmail(s)
-		if again := users.FoldEmail(folded); again != folded {
-			t.Errorf("FoldEmail(%q) = %q, and folded again %q", s, folded, again)
-		}
-		if users.ValidEmail(s) && !users.ValidEmail(folded) {
-			t.Errorf("%q is valid and its folded form %q is not", s, folded)
-		}
-	})
-}
-
 // TestEffectiveNotifications keeps the constant of defaults equal to the table.
 func TestEffectiveNotifications(t *testing.T) {
 	constant, computed := users.EffectiveNotifications(""), users.EffectiveNotifications("{}")
@@ -51,27 +36,6 @@ func TestEffectiveNotifications(t *testing.T) {
 	if err := json.Unmarshal([]byte(users.EffectiveNotifications(`{"plugin_disabled":false}`)), &m); err != nil || m["plugin_disabled"] != false {
 		t.Errorf("got %v, %v, want the stored value over the default", m["plugin_disabled"], err)
 	}
-}
-
-// FuzzEffectiveNotifications compares the two ways to overlay settings: a space
-// in front leaves the value as it is, and has it parsed.
-func FuzzEffectiveNotifications(f *testing.F) {
-	for _, stored := range []string{
-		``, `{}`, `{`, `}`, `{}}`, `null`, `[]`, `{"":1}`, `{"a":true}`, `{"a":true,}`, `{"a":true}x`, `{"a" :true}`, `{"a":true,"a":false}`,
-		`{"b":true,"a":false}`, `{"plugin_disabled":false}`, `{"plugin_disabled!":false}`, `{"all_weekly_digest_disabled":true,"z":{}}`,
-		`{"project_weekly_digest_disabled":{"1":true,"2":false}}`, `{"project_weekly_digest_disabled":{"2":true,"1":false}}`,
-		`{"realtime_notifications_disabled":{"alert_firing":{"1":true},"issue_assigned":{}}}`, `{"data_pipeline_error_threshold":0.25}`,
-		`{"data_pipeline_error_threshold":1}`, `{"data_pipeline_error_threshold":1e-05}`, `{"data_pipeline_error_threshold":00}`,
-		`{"data_pipeline_error_threshold":0.}`, `{"data_pipeline_error_threshold":0.1.2}`, `{"a":{"b":{"c":{"d":true}}}}`, `{"é":true}`, `{"\u0061":true}`,
-	} {
-		f.Add(stored)
-	}
-	f.Fuzz(func(t *testing.T, stored string) {
-		got, want := users.EffectiveNotifications(users.JSON(stored)), users.EffectiveNotifications(users.JSON(" "+stored))
-		if got != want {
-			t.Errorf("EffectiveNotifications(%q): got %s, want %s as when it is parsed", stored, got, want)
-		}
-	})
 }
 
 func TestNewUUID(t *testing.T) {
@@ -90,15 +54,4 @@ func TestSecretDoesNotPrint(t *testing.T) {
 	if s := strings.Join([]string{u.PasswordHash.String(), u.PasswordHash.GoString()}, ""); strings.Contains(s, "hunter2") {
 		t.Errorf("a secret prints %q", s)
 	}
-}
-
-func FuzzParseID(f *testing.F) {
-	for _, s := range []string{"1", "007", "+5", "-1", "9223372036854775808", "٥", ""} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if n, ok := users.ParseID(s); ok && (n <= 0 || s[0] == '0' || strings.Trim(s, "0123456789") != "") {
-			t.Errorf("ParseID(%q) = %d", s, n)
-		}
-	})
 }
