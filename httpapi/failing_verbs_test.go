@@ -58,6 +58,8 @@ func countedVerbs() []verb {
 	}
 }
 
+const refusedPasskey = "refused"
+
 // passkeyRefusals are those that spend a challenge, and a login by passkey that has to
 // go on.
 func passkeyRefusals() []verb {
@@ -67,7 +69,7 @@ func passkeyRefusals() []verb {
 		return d.signed(begun)
 	}
 	return []verb{
-		{"POST", signInComplete, "refused", withPasskey(func(e *env, _ users.User, _ option, d *device, _ string) func() reply {
+		{"POST", signInComplete, refusedPasskey, withPasskey(func(e *env, _ users.User, _ option, d *device, _ string) func() reply {
 			begun := e.do("POST", signInBegin, "")
 			answer := broken(d, begun)
 			return func() reply { return e.do("POST", signInComplete, answer, begun.cookie("sessionid_passkey")) }
@@ -148,6 +150,10 @@ func host(prepare func(e *env, alice users.User) func(ctx context.Context) error
 		}
 	}
 }
+
+// renewing spends what GitHub takes once to renew a token. New tokens that cannot be
+// stored are lost, and with them the link.
+const renewing = "Integrations.UserToken"
 
 // hostCall is a verb of the host. again is its status when it is called once more.
 func hostCall(method, name string, again int, prepare func(e *env, alice users.User) func(ctx context.Context) error) verb {
@@ -359,9 +365,7 @@ func hostLinkVerbs() []verb {
 				Installation: integrations.Installation{UserID: alice.ID, InstallationID: "12345"}}
 			return func(ctx context.Context) error { _, err := e.api.Integrations().Import(ctx, link); return err }
 		}),
-		// GitHub takes a token to renew once. New ones that cannot be stored are lost, and
-		// with them the link.
-		hostCall("Integrations.UserToken", "", 409, func(e *env, alice users.User) call {
+		hostCall(renewing, "", 409, func(e *env, alice users.User) call {
 			e.link(e.session(alice, 0))
 			e.advance(5 * time.Hour)
 			return func(ctx context.Context) error {

@@ -155,21 +155,9 @@ func (e *env) startLink(who option, body string) *url.URL {
 // comes back with.
 func (e *env) visit(page *url.URL) url.Values {
 	e.t.Helper()
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	defer browser.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(e.t.Context(), http.MethodGet, page.String(), nil)
+	back, err := url.Parse(e.browse(page.String()).Header.Get("Location"))
 	if err != nil {
-		e.t.Fatal(err)
-	}
-	r.Header.Set("User-Agent", "browser")
-	resp, err := browser.Do(r)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	back, err := resp.Location()
-	if err != nil {
-		e.t.Fatalf("GET %s: status %d: %v", page.Path, resp.StatusCode, err)
+		e.t.Fatalf("GET %s: %v", page.Path, err)
 	}
 	if got := back.Scheme + "://" + back.Host + back.Path; got != githubtest.CallbackURL {
 		e.t.Errorf("GitHub sends the browser to %s, want %s", got, githubtest.CallbackURL)

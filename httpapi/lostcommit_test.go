@@ -36,9 +36,12 @@ func newScene(t *testing.T, store storage.Storage, v verb, logger *slog.Logger, 
 	e := newEnv(t, store, func(c *httpapi.Config) {
 		withMail(c)
 		c.Rand, c.Logger = &predictable{src: rand.NewChaCha8([32]byte{1})}, logger
-		c.GitHub.Provider, c.GitHub.WebhookSecret = newGitHub(t, c.Now, acme()), webhookSecret
+		c.GitHub.WebhookSecret = webhookSecret
 		for _, f := range change {
 			f(c)
+		}
+		if c.GitHub.Provider == nil {
+			c.GitHub.Provider = newGitHub(t, c.Now, acme())
 		}
 	})
 	t.Cleanup(e.close)

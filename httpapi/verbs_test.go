@@ -34,8 +34,11 @@ func (v verb) later() bool {
 // own: what is counted and leased, and the state that a link spends.
 func (v verb) apart() []string {
 	tables := []string{"attempts", "claims", "sqlite_sequence"}
-	if v.path == "/complete/github-link" {
+	switch {
+	case v.path == "/complete/github-link":
 		return append(tables, "link_states")
+	case v.path == signInComplete && v.name == refusedPasskey:
+		return append(tables, "tickets") // the challenge is spent before the failure is counted
 	}
 	return tables
 }
