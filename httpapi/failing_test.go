@@ -43,6 +43,9 @@ func TestFailingCalls(t *testing.T) {
 	}
 	for database, open := range watchedStores() {
 		for i, v := range failingVerbs() {
+			if v.path == renewing {
+				continue // GitHub does not go back to the world before
+			}
 			t.Run(database+"/"+v.String(), func(t *testing.T) {
 				t.Parallel()
 				w := open(t)
@@ -74,6 +77,7 @@ type trial struct {
 	// report is told what is wrong.
 	report func(format string, args ...any)
 	wrong  bool // so far
+	failed int  // how many calls
 
 	verb  verb
 	plan  *plan
@@ -102,12 +106,14 @@ func (tr *trial) try(forms []form, step int) {
 	if again := tr.run(0, form{}); len(difference(again.left, tr.whole)) > 0 {
 		tr.t.Fatalf("the same request in the same world leaves something else:\n%s", strings.Join(difference(again.left, tr.whole), "\n"))
 	}
+	defer func() { tr.t.Logf("%d failures", tr.failed) }()
 	for _, f := range forms {
 		for n := 1 + tr.first; ; n += step {
 			p := tr.run(n, f)
 			if p.name == "" {
 				break
 			}
+			tr.failed++
 			tr.judge(fmt.Sprintf("call %d, %s, %s", n, p.name, f.name), f, p)
 			if tr.wrong || tr.t.Failed() {
 				return
@@ -177,7 +183,8 @@ func (tr *trial) retry(what string, made bool) {
 		r = tr.send()
 		tr.advance(-time.Minute)
 	}
-	if r.status != want && !(tr.verb.path == renewing && r.status == tr.verb.again) {
+	lost := tr.verb.path == renewing && (r.status == tr.verb.status || r.status == tr.verb.again)
+	if r.status != want && !lost {
 		tr.complain("%s, and asked again: got %d %s, want %d", what, r.status, r.raw, want)
 	}
 	tr.flush(tr.t.Context())

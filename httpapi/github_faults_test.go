@@ -84,7 +84,8 @@ func gitHubVerbs() []verb {
 
 // TestEveryFaultOfGitHub has each call to GitHub fail in every way, for each route
 // that makes it. The answer is that of the contract, and what is stored is as before
-// but for what GitHub has said for good. When GitHub works again, so do we.
+// but for what GitHub has said for good. When GitHub works again, so do we. It fails
+// if fallback, for instance, takes nothing for a list (if stored || true).
 func TestEveryFaultOfGitHub(t *testing.T) {
 	tried := map[string]bool{}
 	for _, v := range gitHubVerbs() {
@@ -109,15 +110,34 @@ func TestEveryFaultOfGitHub(t *testing.T) {
 }
 
 // outside is a verb that asks GitHub.
-type outside struct{ verb verb }
+type outside struct {
+	verb verb
+	good string // what is answered without a fault
+}
 
-// scene makes a world for the verb, where GitHub has so long to answer.
-func (o *outside) scene(t *testing.T, timeout time.Duration) (e *env, send func() reply, left func() rows) {
+// impatient sends a request, and gives GitHub little time if that is what its fault
+// takes.
+func (e *env) impatient(f githubtest.Fault, send func() reply) reply {
+	e.t.Helper()
+	if f.Kind != githubtest.NoAnswer && f.Kind != githubtest.SlowBody {
+		return send()
+	}
+	config, usual := e.gh.config, e.gh.Client
+	config.Timeout = 100 * time.Millisecond
+	var err error
+	if e.gh.Client, err = github.New(config); err != nil {
+		e.t.Fatal(err)
+	}
+	defer func() { e.gh.Client = usual }()
+	return send()
+}
+
+// scene makes a world for the verb.
+func (o *outside) scene(t *testing.T) (e *env, send func() reply, left func() rows) {
 	t.Helper()
 	n := &names{}
 	e, send = newScene(t, &noting{memory.New(), n}, o.verb, nil, func(c *httpapi.Config) {
 		c.GitHub.UninstallLast = true
-		c.GitHub.Provider = newGitHub(t, c.Now, acme(), func(c *github.Config) { c.Timeout = timeout })
 	})
 	e.gh.server.ClearRequests()
 	return e, send, func() rows { return keptInMemory(e, n, o.verb) }
@@ -126,8 +146,8 @@ func (o *outside) scene(t *testing.T, timeout time.Duration) (e *env, send func(
 // calls are the routes of GitHub that the verb needs.
 func (o *outside) calls(t *testing.T) []string {
 	t.Helper()
-	e, send, _ := o.scene(t, 0)
-	send().ok(o.verb.status)
+	e, send, _ := o.scene(t)
+	o.good = send().ok(o.verb.status).raw
 	called := map[string]bool{}
 	for _, r := range e.gh.server.Requests() {
 		if !strings.Contains(r.Route, "/login/oauth/authorize") && !strings.Contains(r.Route, "/apps/") {
@@ -140,17 +160,13 @@ func (o *outside) calls(t *testing.T) []string {
 // try sends the verb under a fault, and again without.
 func (o *outside) try(t *testing.T, f githubtest.Fault) {
 	t.Helper()
-	timeout := time.Duration(0) // the usual one
-	if f.Kind == githubtest.NoAnswer || f.Kind == githubtest.SlowBody {
-		timeout = 100 * time.Millisecond
-	}
-	e, send, left := o.scene(t, timeout)
+	e, send, left := o.scene(t)
 	before := left()
 	if err := e.gh.server.AddFault(f); err != nil {
 		t.Fatal(err)
 	}
 	what := fmt.Sprintf("%s of %s %d %s", o.verb, f.Kind, f.Status, f.Body)
-	r := send()
+	r := e.impatient(f, send)
 	o.answered(t, what, f, r)
 	// A wish is kept also when GitHub does not say whose it is.
 	if o.verb.name != wished && (r.status >= 400 || strings.Contains(r.header.Get("Location"), "github_link_error")) {
@@ -172,6 +188,13 @@ func (o *outside) answered(t *testing.T, what string, f githubtest.Fault, r repl
 	limited := f.Kind == githubtest.RateLimit429 || strings.HasPrefix(f.Kind, "rate_limit")
 	switch {
 	case r.status == o.verb.status:
+		want := o.good
+		if f.Route == "GET /repos/acme/repo-1" { // the default branch is not essential
+			want = strings.Replace(want, `"default_branch":"main"`, `"default_branch":null`, 1)
+		}
+		if r.raw != o.good && r.raw != want && f.Kind != githubtest.AddBetweenPages {
+			t.Errorf("%s: the answer is %s, without it %s", what, r.raw, o.good)
+		}
 	case o.verb.method == "host":
 		if r.status != 503 && !limited {
 			t.Errorf("%s: got %d %s", what, r.status, r.raw)
