@@ -22,7 +22,7 @@ import (
 // failingVerbs are all that are tried with a store that fails: the routes, what they
 // refuse and keep count of, and what only the host calls.
 func failingVerbs() []verb {
-	return slices.Concat(verbs(), countedVerbs(), passkeyRefusals(), bearerVerbs(), hostUsersVerbs(), hostAuthVerbs(), hostCredentialVerbs(), hostLinkVerbs())
+	return slices.Concat(verbs(), countedVerbs(), passkeyRefusals(), bearerVerbs(), hostOrganizationVerbs(), hostUsersVerbs(), hostAuthVerbs(), hostCredentialVerbs(), hostLinkVerbs())
 }
 
 // countedVerbs are attempts that a limit counts, or that leave a line in the activity
@@ -160,37 +160,33 @@ func hostCall(method, name string, again int, prepare func(e *env, alice users.U
 	return verb{"host", method, name, host(prepare), http.StatusOK, again}
 }
 
-func hostUsersVerbs() []verb {
+// inBeta has Alice in a second organization, which is her current one.
+func (e *env) inBeta(alice users.User) (users.Organization, users.Team) {
+	e.t.Helper()
+	o, team := e.organization("Beta", alice)
+	e.save(alice, func(u *users.User) { u.CurrentOrganization, u.CurrentTeam = o.ID, team.ID })
+	return o, team
+}
+
+func hostOrganizationVerbs() []verb {
 	type call = func(ctx context.Context) error
-	acme := func(e *env, alice users.User) (users.Organization, users.Team) {
-		o, team := e.organization("Beta", alice)
-		e.save(alice, func(u *users.User) { u.CurrentOrganization, u.CurrentTeam = o.ID, team.ID })
-		return o, team
-	}
-	invite := func(e *env, alice users.User) users.Invite {
-		o, _ := acme(e, alice)
-		return users.Invite{ID: uuid.MustParse(unknownID), OrganizationID: o.ID, TargetEmail: "new@example.com", CreatedAt: e.now()}
-	}
-	github := func(alice users.User) users.Identity {
-		return users.Identity{UserID: alice.ID, Provider: "github", Subject: "1"}
-	}
 	return []verb{
 		hostCall("Users.SaveOrganization", "", 0, func(e *env, alice users.User) call {
-			o, _ := acme(e, alice)
+			o, _ := e.inBeta(alice)
 			o.Name = "Gamma"
 			return func(ctx context.Context) error { _, err := e.api.Users().SaveOrganization(ctx, o); return err }
 		}),
 		hostCall("Users.DeleteOrganization", "", 409, func(e *env, alice users.User) call {
-			o, _ := acme(e, alice)
+			o, _ := e.inBeta(alice)
 			return func(ctx context.Context) error { return e.api.Users().DeleteOrganization(ctx, o.ID) }
 		}),
 		hostCall("Users.SaveTeam", "", 0, func(e *env, alice users.User) call {
-			_, team := acme(e, alice)
+			_, team := e.inBeta(alice)
 			team.Name = "Other"
 			return func(ctx context.Context) error { _, err := e.api.Users().SaveTeam(ctx, team); return err }
 		}),
 		hostCall("Users.DeleteTeam", "", 409, func(e *env, alice users.User) call {
-			_, team := acme(e, alice)
+			_, team := e.inBeta(alice)
 			return func(ctx context.Context) error { return e.api.Users().DeleteTeam(ctx, team.ID) }
 		}),
 		hostCall("Users.SaveMembership", "", 0, func(e *env, alice users.User) call {
@@ -200,9 +196,22 @@ func hostUsersVerbs() []verb {
 			}
 		}),
 		hostCall("Users.DeleteMembership", "", 409, func(e *env, alice users.User) call {
-			o, _ := acme(e, alice)
+			o, _ := e.inBeta(alice)
 			return func(ctx context.Context) error { return e.api.Users().DeleteMembership(ctx, alice.ID, o.ID) }
 		}),
+	}
+}
+
+func hostUsersVerbs() []verb {
+	type call = func(ctx context.Context) error
+	invite := func(e *env, alice users.User) users.Invite {
+		o, _ := e.inBeta(alice)
+		return users.Invite{ID: uuid.MustParse(unknownID), OrganizationID: o.ID, TargetEmail: "new@example.com", CreatedAt: e.now()}
+	}
+	github := func(alice users.User) users.Identity {
+		return users.Identity{UserID: alice.ID, Provider: "github", Subject: "1"}
+	}
+	return []verb{
 		hostCall("Users.SaveInvite", "", 0, func(e *env, alice users.User) call {
 			i := invite(e, alice)
 			return func(ctx context.Context) error { _, err := e.api.Users().SaveInvite(ctx, i); return err }
