@@ -43,7 +43,7 @@ func size(short, full int) int {
 // filled names what belongs to the caller in the segments of a route.
 func filled(pattern string) string {
 	return strings.NewReplacer("{user}", "@me", "{key}", "@current", "{session}", unknownID, "{passkey}", unknownID, "{requests}", "install_requests",
-		"{request}", unknownID, "{installation}", "12345", "{uuid}", unknownID).Replace(pattern)
+		"{request}", unknownID, "{installation}", "12345", "{uuid}", unknownID, "{file}", "start.js").Replace(pattern)
 }
 
 // aliases are routes of two names.

@@ -15,8 +15,12 @@ import (
 // none that opens it to other sites.
 func (r reply) protected() {
 	r.t.Helper()
+	cache, vary := "no-store, private", "Cookie, Authorization"
+	if r.status == 200 && strings.Contains(r.call, " /api/schema") && !strings.HasPrefix(r.call, "OPTIONS ") { // the same for all
+		cache, vary = "no-cache", vary+", Accept"
+	}
 	for name, want := range map[string]string{
-		"Cache-Control": "no-store, private", "Vary": "Cookie, Authorization", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+		"Cache-Control": cache, "Vary": vary, "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 		"Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
 	} {
 		if got := r.header.Values(name); len(got) != 1 || got[0] != want {

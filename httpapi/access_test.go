@@ -144,6 +144,10 @@ var accessRows = []accessRow{
 	{"POST", "/api/users/verify_email", `{"uuid":"x","token":"x"}`, 400, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 	{"POST", "/api/users/request_email_verification", `{"uuid":"x"}`, 400, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 	{"POST", "/api/reset", `{"email":"x@example.com"}`, 400, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
+	{"GET", "/api/schema", "", 200, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
+	// This API has no page.
+	{"GET", "/api/schema/docs", "", 404, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
+	{"GET", "/api/schema/docs/{file}", "", 404, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 	{"GET", "/api/reset/{uuid}", "", 400, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 	{"POST", "/api/reset/{uuid}", `{"token":"x","password":"x"}`, 400, "ok 401 ok 401 | ok ok | ok ok ok ok ok | ok | ok ok ok", ""},
 	// Everybody but Gone has linked 12345, with a fresh list of repositories and
@@ -446,6 +450,7 @@ var openPaths = []string{
 	"/api/login", "/api/login/token", "/logout", "/api/logout", "/api/reset", "/api/reset/{uuid}",
 	"/api/login/passkey/begin", "/api/login/passkey/complete", "/api/login/2fa/passkey/begin", "/api/login/2fa/passkey/complete",
 	"/api/users/verify_email", "/api/users/request_email_verification", "/webhooks/github", "/webhooks/github/pr",
+	"/api/schema", "/api/schema/docs", "/api/schema/docs/{file}",
 }
 
 // TestUnmappedMethods: contract section 1.2, on every path of the resource.

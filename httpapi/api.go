@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
@@ -60,6 +62,14 @@ type Config struct {
 	// MaxBody is the most bytes of a request body. Zero means 1 MiB, which is
 	// also the most.
 	MaxBody int64
+	// HideSchema makes the API answer 404 at /api/schema/, where it describes
+	// itself in OpenAPI, and below.
+	HideSchema bool
+	// Docs has the files of the page at /api/schema/docs/, as package apidocs
+	// returns them: index.html, and beside it what that refers to, perhaps
+	// compressed (NAME.gz). In index.html, <base href="./"> is replaced by where the
+	// page is. Nil means that there is no page.
+	Docs fs.FS
 	// Now reads the clock. Nil means time.Now. Tests set it.
 	Now func() time.Time
 	// Rand is the source of secrets and ids. Nil means crypto/rand.
@@ -92,6 +102,8 @@ type API struct {
 	handler      http.Handler
 	mux          *http.ServeMux
 	origins      *http.CrossOriginProtection
+	schema       func() schemaFiles
+	docs         map[string]*file // by name
 }
 
 // New returns the API on store. It starts nothing and reads nothing from the
@@ -113,6 +125,11 @@ func New(store storage.Storage, config Config) (*API, error) {
 	if a.integrations, err = integrations.NewService(store, a.users, c.Auth.Sealer, a.integrationsConfig()); err != nil {
 		return nil, fmt.Errorf("httpapi config: %w", err)
 	}
+	if err := a.loadDocs(); err != nil {
+		return nil, fmt.Errorf("httpapi config: %w", err)
+	}
+	// Few ask, and it is long.
+	a.schema = sync.OnceValue(func() schemaFiles { return newSchemaFiles(a.escapedBase(), c.CookieName) })
 	a.register()
 	return a, nil
 }

@@ -94,7 +94,7 @@ func TestFullDiskServer(t *testing.T) {
 	e.do("POST", keysPath, keyBody(nil), cookie).ok(201)
 	e.do("POST", "/api/logout", "", leaving).ok(302)
 	e.do("GET", self, "", leaving).ok(401)
-	events, err := e.api.Users().Events(t.Context(), 0, 1000)
+	events, err := e.api.Users().Events(t.Context(), users.EventQuery{Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

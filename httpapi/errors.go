@@ -94,5 +94,5 @@ func (a *API) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	j.text("detail", detail)
 	j.optionalText("attr", attr, attr != "")
 	j.close()
-	writeJSON(w, r, status, j.bytes())
+	writeBody(w, r, status, jsonType, j.bytes())
 }

@@ -27,11 +27,12 @@ func (c *call) viewer() users.Viewer {
 	return users.Viewer{Actor: c.principal.Actor, Profile: c.principal.Profile}
 }
 
-// answer is what a handler sends: JSON, or nothing if body is nil. A zero
-// status is 200.
+// answer is what a handler sends, or nothing if body is nil. A zero status is
+// 200.
 type answer struct {
 	status int
 	body   []byte
+	media  []string    // Content-Type; nil is JSON
 	lent   *jsonWriter // that body belongs to; given back when it is sent
 }
 
@@ -60,7 +61,10 @@ func (a *API) serve(res *resource) http.Handler {
 		if ans.status == 0 {
 			ans.status = http.StatusOK
 		}
-		writeJSON(w, r, ans.status, ans.body)
+		if ans.media == nil {
+			ans.media = jsonType
+		}
+		writeBody(w, r, ans.status, ans.media, ans.body)
 		if ans.lent != nil {
 			ans.lent.giveBack()
 		}
@@ -85,9 +89,7 @@ func (a *API) run(w http.ResponseWriter, res *resource, c *call) (answer, error)
 	if !validSegments(c.Request) {
 		return answer{}, errNotFound
 	}
-	// Only what is below /api promises JSON: a browser that comes back from GitHub
-	// is sent on, and does not ask for any.
-	if strings.HasPrefix(res.path, "/api/") && !accepts(c.Request) {
+	if res.speaksJSON() && !accepts(c.Request) {
 		return answer{}, errAccept
 	}
 	rt := res.find(c.Method)
@@ -251,11 +253,11 @@ func metadata(route) []byte {
 
 var jsonType = []string{"application/json; charset=utf-8"}
 
-// writeJSON sends a body; nil means that there is none.
-func writeJSON(w http.ResponseWriter, r *http.Request, status int, b []byte) {
+// writeBody sends a body; nil means that there is none.
+func writeBody(w http.ResponseWriter, r *http.Request, status int, media []string, b []byte) {
 	if b != nil {
 		h := w.Header()
-		h["Content-Type"] = jsonType
+		h["Content-Type"] = media
 		h.Set("Content-Length", strconv.Itoa(len(b)))
 	}
 	w.WriteHeader(status)

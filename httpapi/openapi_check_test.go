@@ -91,7 +91,7 @@ func (d *document) judge(base string, x exchange) error {
 // find returns the path of the document that a request is for, and the values
 // of its parameters.
 func (d *document) find(base string, r *http.Request) (string, map[string]string, bool) {
-	escaped, under := strings.CutPrefix(r.URL.EscapedPath(), base)
+	escaped, under := strings.CutPrefix(r.URL.EscapedPath(), (&url.URL{Path: base}).EscapedPath())
 	u := &url.URL{}
 	if parsed, err := url.ParseRequestURI(escaped); err == nil {
 		u = parsed
@@ -188,7 +188,7 @@ func (d *document) checkAnswer(response node, x exchange) error {
 		return err
 	}
 	declared := x.header.Get("Content-Type")
-	schema, ok := d.at(response, "content", "application/json", "schema")
+	content, ok := d.at(response, "content")
 	optional, _ := response.members["x-body-optional"].(bool)
 	if !ok || optional && declared == "" {
 		if len(x.body) > 0 || declared != "" {
@@ -197,13 +197,19 @@ func (d *document) checkAnswer(response node, x exchange) error {
 		return nil
 	}
 	media, params, err := mime.ParseMediaType(declared)
-	if err != nil || media != "application/json" || params["charset"] != "utf-8" {
+	kind, _, _ := strings.Cut(media, "/")
+	schema, exact := d.at(content, media, "schema")
+	_, ranged := d.at(content, kind+"/*")
+	if err != nil || !exact && !ranged || params["charset"] != "utf-8" && kind != "image" {
 		return fmt.Errorf("content type %q is undeclared", declared)
 	}
 	if x.request.Method == http.MethodHead {
 		if len(x.body) > 0 {
 			return fmt.Errorf("there is a body: %s", x.body)
 		}
+		return nil
+	}
+	if media != "application/json" {
 		return nil
 	}
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(x.body))

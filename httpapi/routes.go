@@ -175,6 +175,10 @@ func (a *API) routes() []route {
 		{post, reset + "/{uuid}", anyone, "", anyAge, unlimited, noTarget, true, a.resetPassword},
 		{post, "/logout", anyone, "", anyAge, unlimited, noTarget, true, a.logout},
 		{post, "/api/logout", anyone, "", anyAge, unlimited, noTarget, true, a.logout},
+
+		{get, schemaPath, anyone, "", anyAge, unlimited, noTarget, true, a.getSchema},
+		{get, docsPath, anyone, "", anyAge, unlimited, noTarget, true, a.getDocs},
+		{get, docsPath + "/{file}", anyone, "", anyAge, unlimited, noTarget, true, a.getDocsFile},
 	}
 }
 
@@ -182,6 +186,12 @@ func (a *API) routes() []route {
 type resource struct {
 	path    string
 	methods map[string]route
+}
+
+// speaksJSON reports a path that answers with JSON and nothing else. A browser
+// that comes back from GitHub is sent on, and does not ask for any.
+func (res *resource) speaksJSON() bool {
+	return strings.HasPrefix(res.path, "/api/") && !strings.HasPrefix(res.path, schemaPath)
 }
 
 // find returns the route for a method. A method that the path lacks gets a
