@@ -301,7 +301,14 @@ func requestMakers() map[string]maker {
 		"POST /api/reset/{uuid}":                            {make: resetBody},
 		"POST /logout":                                      {query: nextQuery},
 		"POST /api/logout":                                  {query: nextQuery},
+		"GET /api/schema":                                   {query: formatQuery},
+		"GET /api/schema/docs":                              {},
+		"GET /api/schema/docs/{file}":                       {},
 	}
+}
+
+func formatQuery(d draw) string {
+	return oddQuery(d, d.one("", "format=json", "format=yaml", "format=xml"))
 }
 
 func nextQuery(d draw) string {
@@ -362,6 +369,8 @@ func (d draw) segment(name string) string {
 		return d.one(d.known(name, "12345"), d.known(name, "12345"), d.known(name, "12345"), "12345", "67890", "0", "012345", "99999999999999999999999999", "1")
 	case "requests":
 		return "install_requests"
+	case "file":
+		return d.one("start.js", "index.html")
 	}
 	return d.known(name, unknownID)
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
@@ -47,6 +48,9 @@ type env struct {
 const password = "testpassword12345"
 
 var encryptionKeys = [][]byte{bytes.Repeat([]byte{7}, auth.EncryptionKeyBytes)}
+
+// docs is a small page about the API.
+var docs = fstest.MapFS{"index.html": {Data: []byte("<p>")}, "start.js": {Data: []byte("1")}}
 
 // cheap makes password hashing fast enough for tests.
 var cheap = auth.Cost{KiB: 8, Passes: 1}
@@ -161,7 +165,7 @@ func newEnv(t *testing.T, store storage.Storage, configure func(*httpapi.Config)
 	e := &env{t: t, store: store, time: time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)}
 	config := httpapi.Config{PublicURL: "https://app.example.com", EncryptionKeys: encryptionKeys, Now: e.now,
 		Auth:       auth.Config{PasswordCost: cheap, Passkeys: ceremony(t, "https://app.example.com")},
-		Dashboards: users.DashboardMap{1: 1, 2: 2}}
+		Dashboards: users.DashboardMap{1: 1, 2: 2}, Docs: docs}
 	if configure != nil {
 		configure(&config)
 	}

@@ -138,6 +138,7 @@ func (w *hosted) config(o order) (c httpapi.Config, err error) {
 		defer w.mu.Unlock()
 		return w.now
 	}
+	c.Docs = docs
 	if o.Passkeys {
 		if c.Auth.Passkeys, err = newCeremony("https://app.example.com"); err != nil {
 			return c, err

@@ -114,7 +114,7 @@ func TestSchemaSwitchedOff(t *testing.T) {
 	for _, path := range []string{"/api/schema", "/api/schema/?format=yaml", "/api/schema/docs/", "/api/schema/docs/start.js"} {
 		hidden.do("GET", path, "").refused(404, "invalid_request", "not_found", "")
 	}
-	bare := newEnv(t, memory.New(), nil)
+	bare := newEnv(t, memory.New(), func(c *httpapi.Config) { c.Docs = nil })
 	bare.do("GET", "/api/schema/", "").ok(200)
 	for _, path := range []string{"/api/schema/docs", "/api/schema/docs/start.js"} {
 		bare.do("GET", path, "").refused(404, "invalid_request", "not_found", "")

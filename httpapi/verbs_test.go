@@ -50,7 +50,7 @@ type scene func(e *env, alice users.User, cookie option) (send func() reply)
 
 // verbs has every route, with a request that it serves.
 func verbs() []verb {
-	return slices.Concat(userVerbs(), addressVerbs(), factorVerbs(), passkeyVerbs(), loginVerbs(), keyVerbs(), githubVerbs(), linkedVerbs())
+	return slices.Concat(userVerbs(), addressVerbs(), factorVerbs(), passkeyVerbs(), loginVerbs(), keyVerbs(), githubVerbs(), linkedVerbs(), schemaVerbs())
 }
 
 const (
@@ -272,6 +272,14 @@ const (
 	installRoute = linkedRoute + "/github/{installation}"
 	linkPath     = own + "integrations/github"
 )
+
+func schemaVerbs() []verb {
+	return []verb{
+		{"GET", "/api/schema", "", ask("GET", "/api/schema", ""), 200, 0},
+		{"GET", "/api/schema/docs", "", ask("GET", "/api/schema/docs", ""), 200, 0},
+		{"GET", "/api/schema/docs/{file}", "", ask("GET", "/api/schema/docs/start.js", ""), 200, 0},
+	}
+}
 
 func githubVerbs() []verb {
 	return []verb{

@@ -1,0 +1,2 @@
+// All of node that the sample needs.
+declare const process: { argv: string[] }
