@@ -15,19 +15,24 @@ import (
 // none that opens it to other sites.
 func (r reply) protected() {
 	r.t.Helper()
-	cache, vary := "no-store, private", "Cookie, Authorization"
-	if r.status == 200 && strings.Contains(r.call, " /api/schema") && !strings.HasPrefix(r.call, "OPTIONS ") { // the same for all
-		cache, vary = "no-cache", vary+", Accept"
+	cache, vary, policy := "no-store, private", "Cookie, Authorization", "default-src 'none'; frame-ancestors 'none'"
+	public := r.status == 200 && strings.Contains(r.call, " /api/schema") && !strings.HasPrefix(r.call, "OPTIONS ") // the same for all
+	if public {
+		cache, vary = "no-cache", vary+", Accept, Accept-Encoding"
+	}
+	if _, file, ok := strings.Cut(r.call, "/docs"); public && ok && strings.Trim(file, "/ {") == "" { // the page
+		policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; " +
+			"base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
 	}
 	for name, want := range map[string]string{
-		"Cache-Control": cache, "Vary": vary, "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+		"Cache-Control": cache, "Vary": vary, "X-Content-Type-Options": "nosniff", "Content-Security-Policy": policy,
 		"Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
 	} {
 		if got := r.header.Values(name); len(got) != 1 || got[0] != want {
 			r.t.Errorf("%s (%d): %s is %q, want %q", r.call, r.status, name, got, want)
 		}
 	}
-	if got := r.header.Get("Content-Type"); r.raw != "" && got != "application/json; charset=utf-8" {
+	if got := r.header.Get("Content-Type"); r.raw != "" && !public && got != "application/json; charset=utf-8" {
 		r.t.Errorf("%s (%d): the content type is %q", r.call, r.status, got)
 	}
 	for name, values := range r.header {

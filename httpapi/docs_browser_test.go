@@ -16,8 +16,8 @@ import (
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
 )
 
-// watch makes a page keep what goes wrong in it, before its own scripts run.
-const watch = `window.wrong = [];
+// watchPage makes a page keep what goes wrong in it, before its own scripts run.
+const watchPage = `window.wrong = [];
 for (const kind of ["error", "warn"]) console[kind] = (...what) => wrong.push(kind + ": " + what.join(" "));
 addEventListener("error", e => wrong.push("error: " + (e.message || e.target.src || e.target.href)), true);
 addEventListener("unhandledrejection", e => wrong.push("rejection: " + e.reason));
@@ -40,7 +40,7 @@ func TestDocsInBrowser(t *testing.T) {
 	}
 	slices.Sort(want)
 	b := openTab(t, origin+"/accounts/api/schema/docs/swagger-ui.NOTICE.txt")
-	b.watch(watch)
+	b.watch(watchPage)
 	for _, path := range []string{"/accounts/api/schema/docs/", "/accounts/api/schema/docs"} {
 		b.open(origin + path)
 		got := b.list(`document.querySelectorAll(".opblock")`, `x.querySelector(".opblock-summary-method").textContent.toLowerCase() + " " + x.querySelector("[data-path]").dataset.path`, len(want))

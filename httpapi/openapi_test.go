@@ -95,6 +95,9 @@ func TestOpenAPIDocumentIsChecked(t *testing.T) {
 		"no YAML":             "openapi: [",
 		"dangling reference":  strings.Replace(string(httpapi.OpenAPI()), "schemas/UserPage", "schemas/Nothing", 1),
 		"undeclared security": strings.Replace(string(httpapi.OpenAPI()), "security: [{session: []}]", "security: [{cookie: []}]", 1),
+		"wrong answer shown":  strings.Replace(string(httpapi.OpenAPI()), `example: {github_login: "octocat"}`, `example: {github_login: 1}`, 1),
+		"wrong request shown": strings.Replace(string(httpapi.OpenAPI()), `example: {autostart_priority: "P2"}`, `example: {autostart_priority: "P9"}`, 1),
+		"wrong code shown":    strings.Replace(string(httpapi.OpenAPI()), `{value: {type: "validation_error", code: "2fa_expired"`, `{value: {type: "validation_error", code: "made_up"`, 1),
 		"unknown kind":        strings.Replace(string(httpapi.OpenAPI()), "type: boolean", "type: bool", 1),
 	} {
 		if _, err := readDocument([]byte(source)); err == nil {
@@ -192,7 +195,7 @@ func TestOpenAPICheckAnswers(t *testing.T) {
 // must be found by what the server accepts.
 func TestOpenAPICheckRequests(t *testing.T) {
 	e := newFuzzEnv(t)
-	patch := e.exchangeWith(t, "PATCH", "/api/users/@me", `{"theme_mode":"dark","anonymize_data":"Yes"}`, e.cookie)
+	patch := e.exchangeWith(t, "PATCH", "/api/users/@me", `{"theme_mode":"system","anonymize_data":"Yes"}`, e.cookie)
 	empty := e.exchangeWith(t, "PATCH", "/api/users/@me", "", e.cookie)
 	list := e.exchangeWith(t, "GET", "/api/users?limit=none", "", e.cookie)
 	match := e.exchangeWith(t, "PATCH", "/api/users/@me", "{}", e.cookie, header("If-Match", "*"))
@@ -202,7 +205,7 @@ func TestOpenAPICheckRequests(t *testing.T) {
 	}{
 		"member": {patch, `theme_mode: {type: [string, "null"], enum: [light, dark, system, "", null]}
         hedgehog_config: {$ref: "#/components/schemas/HedgehogConfig"}
-        allow_sidebar_suggestions: {$ref`, `theme_mode: {type: [string, "null"], enum: [light, null]}
+        allow_sidebar_suggestions: {$ref`, `theme_mode: {type: [string, "null"], enum: [light, dark, null]}
         hedgehog_config: {$ref: "#/components/schemas/HedgehogConfig"}
         allow_sidebar_suggestions: {$ref`, `at "/theme_mode"`},
 		"reusable schema": {patch, `type: [boolean, string, integer, "null"]`, `type: [boolean, "null"]`, `at "/anonymize_data"`},

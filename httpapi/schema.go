@@ -37,9 +37,9 @@ func newFile(media string, body []byte) *file {
 
 // send answers with a file. Caches may keep it, and ask whether it is still the
 // same one.
-func (f *file) send(c *call, vary string) answer {
+func (f *file) send(c *call) answer {
 	c.header.Set("Cache-Control", "no-cache")
-	c.header.Set("Vary", "Cookie, Authorization, "+vary)
+	c.header.Set("Vary", "Cookie, Authorization, Accept, Accept-Encoding")
 	c.header.Set("ETag", f.etag)
 	for tag := range strings.SplitSeq(strings.Join(c.Header.Values("If-None-Match"), ","), ",") {
 		if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag == f.etag || tag == "*" {
@@ -84,9 +84,9 @@ func (a *API) getSchema(c *call) (answer, error) {
 	}
 	switch {
 	case form == "json":
-		return a.schema().json.send(c, "Accept"), nil
+		return a.schema().json.send(c), nil
 	case form == "yaml":
-		return a.schema().yaml.send(c, "Accept"), nil
+		return a.schema().yaml.send(c), nil
 	case !q.Has("format"):
 		return answer{}, requestError(http.StatusNotAcceptable, "not_acceptable", "The document comes as JSON or YAML.")
 	}
@@ -223,7 +223,7 @@ func (a *API) sendDoc(c *call, name string) (answer, error) {
 	if compressed {
 		f = f.gzip
 	}
-	ans := f.send(c, "Accept-Encoding")
+	ans := f.send(c)
 	if compressed && ans.body != nil {
 		c.header.Set("Content-Encoding", "gzip")
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/hedgerow-dev/hedgerow/auth/mail"
 	"github.com/hedgerow-dev/hedgerow/auth/passkey"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
+	"github.com/hedgerow-dev/hedgerow/httpapi/apidocs"
 	"github.com/hedgerow-dev/hedgerow/httpapi/httpapitest"
 	"github.com/hedgerow-dev/hedgerow/storage"
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
@@ -211,7 +212,7 @@ func shown(db string) string {
 func (o options) config(logger *slog.Logger) httpapi.Config {
 	return httpapi.Config{
 		PublicURL: o.publicURL, TrustedOrigins: o.trustedOrigins, TrustedProxies: o.trustedProxies, Logger: logger,
-		Auth: auth.Config{IdentityChange: o.identityChange},
+		Auth: auth.Config{IdentityChange: o.identityChange}, Docs: apidocs.Files(),
 	}
 }
 

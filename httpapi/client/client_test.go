@@ -140,6 +140,7 @@ func TestAllUsers(t *testing.T) {
 		break
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	seen := 0
 	for _, err := range boss.AllUsers(ctx, client.ListUsersParams{Limit: new(1)}) {
 		if seen++; err == nil {
