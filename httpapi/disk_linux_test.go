@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/hedgerow-dev/hedgerow/storage/sqlite"
+	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 // onFullDisk names the variable by which a process is told to be the one whose files

@@ -209,14 +209,12 @@ func TestOpenAPICheckRequests(t *testing.T) {
         hedgehog_config: {$ref: "#/components/schemas/HedgehogConfig"}
         allow_sidebar_suggestions: {$ref`, `at "/theme_mode"`},
 		"reusable schema": {patch, `type: [boolean, string, integer, "null"]`, `type: [boolean, "null"]`, `at "/anonymize_data"`},
-		"body": {empty, "requestBody:\n        content:\n          application/json:\n            schema: {$ref: \"#/components/schemas/UserPatch\"}",
-			"requestBody:\n        required: true\n        content:\n          application/json:\n            schema: {$ref: \"#/components/schemas/UserPatch\"}",
-			"the body is missing"},
-		"type of body": {patch, "content:\n          application/json:\n            schema: {$ref: \"#/components/schemas/UserPatch\"}",
-			"content:\n          text/json:\n            schema: {$ref: \"#/components/schemas/UserPatch\"}", "content type"},
-		"query":  {list, "type: [integer, string]\n      description: A positive", "type: [integer]\n      description: A positive", "query parameter limit"},
-		"path":   {patch, `"^[^/.]+$", examples: ["@me"]`, `"^[0-9]+$", examples: ["1"]`, "the path is unknown"},
-		"header": {match, "present `ETag`.\n      schema: {type: string}", "present `ETag`.\n      schema: {type: string, minLength: 2}", "header parameter If-Match"},
+		"body": {empty, "requestBody:\n        content:\n          application/json:\n            example: {first_name:",
+			"requestBody:\n        required: true\n        content:\n          application/json:\n            example: {first_name:", "the body is missing"},
+		"type of body": {patch, "application/json:\n            example: {first_name:", "text/json:\n            example: {first_name:", "content type"},
+		"query":        {list, "type: [integer, string]\n      description: A positive", "type: [integer]\n      description: A positive", "query parameter limit"},
+		"path":         {patch, `"^[^/.]+$", examples: ["@me"]`, `"^[0-9]+$", examples: ["1"]`, "the path is unknown"},
+		"header":       {match, "present `ETag`.\n      schema: {type: string}", "present `ETag`.\n      schema: {type: string, minLength: 2}", "header parameter If-Match"},
 	} {
 		if err := ourDocument(t).check("", tc.x); err != nil {
 			t.Errorf("%s: by the real document: %v", name, err)

@@ -20,7 +20,7 @@ import (
 
 const jsonMedia, yamlMedia = "application/json; charset=utf-8", "application/yaml; charset=utf-8"
 
-func TestSchemaNegotiation(t *testing.T) {
+func TestA07Schema(t *testing.T) {
 	e := newEnv(t, memory.New(), nil)
 	for _, tc := range []struct{ query, accept, want string }{
 		{"", "", jsonMedia},
