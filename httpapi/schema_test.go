@@ -35,6 +35,7 @@ func TestA07Schema(t *testing.T) {
 		{"", "application/yaml;q=0.5, application/json;q=0.4", yamlMedia},
 		{"", "application/yaml;q=0.5, application/json", jsonMedia},
 		{"", "application/*, application/json;q=0", yamlMedia},
+		{"", "application/json;q=0.1, */*;q=0.9", yamlMedia},
 		{"?format=json", "application/yaml", jsonMedia},
 		{"?format=yaml", "application/json", yamlMedia},
 		{"?format=yaml", "text/html", yamlMedia},
