@@ -243,7 +243,10 @@ func hostUsersVerbs() []verb {
 			return func(ctx context.Context) error { _, err := e.api.Users().UserByEmail(ctx, alice.Email); return err }
 		}),
 		hostCall("Users.Events", "", 0, func(e *env, _ users.User) call {
-			return func(ctx context.Context) error { _, err := e.api.Users().Events(ctx, users.EventQuery{Limit: 10}); return err }
+			return func(ctx context.Context) error {
+				_, err := e.api.Users().Events(ctx, users.EventQuery{Limit: 10})
+				return err
+			}
 		}),
 		hostCall("Users.DeleteEvents", "", 0, func(e *env, _ users.User) call {
 			return func(ctx context.Context) error {
