@@ -167,7 +167,7 @@ func (w *world) learn(op operation, o reaction) {
 		if textOf(m["pending_email"]) != "" && op.cookie != "" {
 			w.known.add("pending address", op.cookie)
 		}
-		if m["publicKey"] != nil {
+		if m["publicKey"] != nil && strings.HasSuffix(op.name, "/begin") {
 			w.learnChallenge(op, o.Body, challenge)
 		}
 	})

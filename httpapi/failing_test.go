@@ -31,7 +31,7 @@ func TestFailingCalls(t *testing.T) {
 				names := &names{}
 				f := newFailing(&noting{memory.New(), names})
 				tr.plan = f.plan
-				tr.env, tr.send = newScene(t, f, v, nil, func(c *httpapi.Config) { c.GitHub.Provider = quickGitHub(t, c.Now, key) })
+				tr.env, tr.send = newScene(t, f, v, nil, hasty, func(c *httpapi.Config) { c.GitHub.Provider = quickGitHub(t, c.Now, key) })
 				tr.left = func() rows { return keptInMemory(tr.env, names, v) }
 			}
 			tr.try(forms(), 1)
@@ -51,7 +51,7 @@ func TestFailingCalls(t *testing.T) {
 				w := open(t)
 				f := newFailing(w.store)
 				tr := &trial{t: t, report: t.Errorf, verb: v, plan: f.plan, first: i % step}
-				tr.env, tr.send = newScene(t, f, v, nil)
+				tr.env, tr.send = newScene(t, f, v, nil, hasty)
 				before := takeSnapshot(t, w.beside)
 				tr.fresh, tr.left = before.back, func() rows { return before.now(v.apart()...) }
 				tr.try(some, step)
@@ -59,6 +59,10 @@ func TestFailingCalls(t *testing.T) {
 		}
 	}
 }
+
+// hasty does not wait long for a token that another request was to renew, and whose
+// lease a failing store has not given back.
+func hasty(c *httpapi.Config) { c.GitHub.Patience = time.Second }
 
 // quickGitHub is the usual GitHub, without a network.
 func quickGitHub(t *testing.T, now func() time.Time, key *rsa.PrivateKey) *fakeGitHub {
@@ -205,6 +209,9 @@ func keptInMemory(e *env, n *names, v verb) rows {
 		e.t.Errorf("read the store: %v", err)
 	}
 	for _, line := range lines {
+		if strings.HasPrefix(line, "number of ") && strings.HasSuffix(line, " 0") {
+			continue // of a link that was taken back too: the store still knows its name
+		}
 		table, _, _ := strings.Cut(line, " ")
 		switch {
 		case table == "attempts":

@@ -248,6 +248,18 @@ func hostUsersVerbs() []verb {
 				return err
 			}
 		}),
+		hostCall("Users.Consumers", "", 0, func(e *env, _ users.User) call {
+			return func(ctx context.Context) error { _, err := e.api.Users().Consumers(ctx); return err }
+		}),
+		hostCall("Users.DeleteConsumer", "", 409, func(e *env, _ users.User) call {
+			err := e.store.UpdateUsers(e.t.Context(), func(tx users.Tx) error {
+				return tx.CreateConsumer(e.t.Context(), users.Consumer{Name: "mail"})
+			})
+			if err != nil {
+				e.t.Fatal(err)
+			}
+			return func(ctx context.Context) error { return e.api.Users().DeleteConsumer(ctx, "mail") }
+		}),
 		hostCall("Users.DeleteEvents", "", 0, func(e *env, _ users.User) call {
 			return func(ctx context.Context) error {
 				_, err := e.api.Users().DeleteEvents(ctx, e.now().Add(time.Hour))
@@ -385,6 +397,13 @@ func hostLinkVerbs() []verb {
 				return err
 			}
 		}),
+		hostCall("Integrations.InstallationToken", "", 0, func(e *env, alice users.User) call {
+			e.link(e.session(alice, 0))
+			return func(ctx context.Context) error {
+				_, err := e.api.Integrations().InstallationToken(ctx, alice.ID, "12345")
+				return err
+			}
+		}),
 		hostCall("Integrations.Reseal", "", 0, func(e *env, alice users.User) call {
 			e.link(e.session(alice, 0))
 			return func(ctx context.Context) error { _, err := e.api.Integrations().Reseal(ctx); return err }
@@ -398,7 +417,8 @@ func hostLinkVerbs() []verb {
 }
 
 // TestFailingCallsKnowsEveryCall holds the calls of the host to the methods of the
-// services. The others are those that routes call, or that the calls above do.
+// services. The others are those that routes call, that the calls above do, or that
+// work in a transaction of their caller.
 func TestFailingCallsKnowsEveryCall(t *testing.T) {
 	served := strings.Fields(`Users.Personalise Users.Apply Users.Resolve Users.ResolveAny Users.Delete Users.Update Users.SetHedgehogConfig Users.HedgehogConfig
 		Users.SeeProductIntro Users.CompleteCredentialsReview Users.SkipOnboarding Users.Look Users.List Auth.UpdateUser Auth.CreateBackupCodes Auth.VerifyEmail
@@ -409,7 +429,7 @@ func TestFailingCallsKnowsEveryCall(t *testing.T) {
 		Auth.Session Auth.Bearer Auth.Check2FA Auth.Sessions Auth.RevokeSession Auth.RevokeOtherSessions Auth.StartTOTP Auth.ConfirmTOTP Auth.NewTOTP
 		Autonomy.Config Autonomy.Save Autonomy.Delete Integrations.Branches Integrations.Complete Integrations.Start Integrations.Repositories
 		Integrations.RefreshRepositories Integrations.InstallRequests Integrations.DeleteInstallRequest Integrations.List Integrations.Unlink Integrations.GitHubLogin
-		Integrations.Deliver`)
+		Integrations.Deliver Users.ImportedUser Auth.ImportUser Auth.ImportAPIKey`)
 	known := map[string]bool{}
 	for _, name := range served {
 		known[name] = true

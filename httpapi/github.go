@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -38,6 +39,9 @@ type GitHub struct {
 	// UninstallLast removes the App from an account at GitHub when nobody here
 	// uses the installation any more.
 	UninstallLast bool
+	// Patience is how long one request waits for GitHub in all. Zero means 12
+	// seconds; negative values are refused.
+	Patience time.Duration
 }
 
 // prepare checks the configuration and fills in defaults.
@@ -63,7 +67,7 @@ func (a *API) integrationsConfig() integrations.Config {
 	c := &a.config
 	return integrations.Config{
 		Provider: c.GitHub.Provider, CallbackURL: a.public.String() + c.BasePath + callbackPath + "/", WebhookSecret: c.GitHub.WebhookSecret,
-		DisablePKCE: c.GitHub.DisablePKCE, UninstallLast: c.GitHub.UninstallLast, Rand: c.Rand, Logger: c.Logger,
+		DisablePKCE: c.GitHub.DisablePKCE, UninstallLast: c.GitHub.UninstallLast, Patience: c.GitHub.Patience, Rand: c.Rand, Logger: c.Logger,
 	}
 }
 

@@ -142,7 +142,7 @@ const (
 // jsonOf is json for a member that has values of some kinds only. Anything else
 // counts as the fallback.
 func (j *jsonWriter) jsonOf(name string, v users.JSON, kinds string, fallback users.JSON) {
-	if !isJSON(v) || strings.IndexByte(kinds, byte(jsontext.Value(v).Kind())) < 0 {
+	if v == "" || v != fallback && (!isJSON(v) || strings.IndexByte(kinds, byte(jsontext.Value(v).Kind())) < 0) {
 		v = fallback
 	}
 	j.name(name)
