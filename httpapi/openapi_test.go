@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 )
 
@@ -83,7 +85,8 @@ func doctored(t *testing.T, old, replacement string) *document {
 	if !bytes.Contains(source, []byte(old)) {
 		t.Fatalf("the document lacks %q", old)
 	}
-	d, err := readDocument(bytes.Replace(source, []byte(old), []byte(replacement), 1))
+	// Examples follow the document as it was.
+	d, err := readDocument(bytes.Replace(source, []byte(old), []byte(replacement), 1), openapi3.DisableExamplesValidation())
 	if err != nil {
 		t.Fatalf("doctored document: %v", err)
 	}
