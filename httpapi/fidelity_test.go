@@ -249,6 +249,9 @@ func fidelityRows(text string) map[string]string {
 // TestFidelityIsChecked plants what must be found: a test that no longer sees what
 // the table says, and an operation that the table lacks.
 func TestFidelityIsChecked(t *testing.T) {
+	if *update {
+		return // the table is about to be written anew
+	}
 	text, err := os.ReadFile(fidelityFile)
 	if err != nil {
 		t.Fatal(err)
