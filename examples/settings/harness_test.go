@@ -42,7 +42,7 @@ func newStage(t *testing.T) *stage {
 	server, hub := httptest.NewUnstartedServer(nil), httptest.NewUnstartedServer(nil)
 	s := &stage{origin: localOrigin(server.Listener.Addr())}
 	var err error
-	config := demoConfig{publicURL: s.origin, gitHubURL: "http://" + hub.Listener.Addr().String(), now: s.clock.now, log: slog.New(slog.DiscardHandler)}
+	config := demoConfig{publicURL: s.origin, gitHubURL: "http://" + hub.Listener.Addr().String(), now: s.clock.now, log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if s.demo, err = newDemo(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}

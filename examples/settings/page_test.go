@@ -17,12 +17,24 @@ func TestPage(t *testing.T) {
 	}{
 		{"sign in", testSignIn},
 		{"profile", testProfile},
+		{"appearance", testAppearance},
+		{"notifications", testNotifications},
+		{"autonomy", testAutonomy},
+		{"sessions", testSessions},
+		{"keys", testKeys},
+		{"GitHub", testGitHub},
+		{"passkeys", testPasskeys},
+		{"second factor", testFactor},
+		{"end of the session", testEnd},
 	} {
-		t.Run(part.name, func(t *testing.T) {
+		done := t.Run(part.name, func(t *testing.T) {
 			a := at{s, t}
 			part.test(a)
 			a.clean()
 		})
+		if !done {
+			break // the others would wait for what is not there
+		}
 	}
 }
 
@@ -31,6 +43,7 @@ func testSignIn(a at) {
 	a.signIn("")
 	a.refused("Password", "blank")
 	a.signIn("wrong")
+	a.do(`drive.idle()`)
 	a.alerted("password")
 	a.signIn(demoPassword)
 	a.see("Demo Hog")

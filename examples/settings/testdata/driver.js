@@ -6,9 +6,9 @@ addEventListener("unhandledrejection", e => wrong.push("rejection: " + e.reason)
 addEventListener("securitypolicyviolation", e => wrong.push("policy: " + e.violatedDirective + " " + e.blockedURI));
 
 const drive = {
-  // until waits, up to 20 seconds, until there is something.
+  // until waits, up to 10 seconds, until there is something.
   until(what, find) {
-    const end = performance.now() + 20000;
+    const end = performance.now() + 10000;
     return new Promise((done, fail) => {
       const look = () => {
         const found = find();
@@ -30,8 +30,10 @@ const drive = {
   ready: () => drive.until("the panel", () => !document.querySelector("section[aria-busy=true]")),
   idle: () => drive.until("an end", () => !document.querySelector("[aria-busy=true]")),
 
+  // press waits for what the same button, or a button of the same form, has begun.
   async press(name) {
-    (await drive.until(`button ${name}`, () => drive.among("button, nav a", name))).click();
+    const idle = node => node && !node.closest("[aria-busy=true]") && node;
+    (await drive.until(`button ${name}`, () => idle(drive.among("button, nav a", name)))).click();
   },
 
   async control(label) {

@@ -1,11 +1,20 @@
 // The page: who is signed in, which panel is open, and the way to sign in again.
-import {call, me, onReauthenticate, onSignedOut, send} from "./api.js"
+import {Refusal, call, me, onReauthenticate, onSignedOut, send} from "./api.js"
 import {button, dialog, el, fail, say} from "./dom.js"
 import {drawHedgehog} from "./hedgehog.js"
 import {signIn} from "./signin.js"
+import * as appearance from "./panels/appearance.js"
+import * as autonomy from "./panels/autonomy.js"
+import * as factor from "./panels/factor.js"
+import * as github from "./panels/github.js"
+import * as keys from "./panels/keys.js"
+import * as notifications from "./panels/notifications.js"
+import * as passkeys from "./panels/passkeys.js"
 import * as profile from "./panels/profile.js"
+import * as sessions from "./panels/sessions.js"
 
-const panels = {profile}
+// panels by the fragment that opens them, in the order of the links.
+const panels = {profile, appearance, notifications, sessions, keys, factor, passkeys, github, autonomy}
 
 const main = document.getElementById("main")
 const nav = document.getElementById("nav")
@@ -25,9 +34,9 @@ const page = {
   reload: () => open(),
 }
 
-// open shows the panel that the address names.
+// open shows the panel that the address names, and returns its section.
 async function open() {
-  if (!user) return
+  if (!user) return null
   const wanted = location.hash.slice(1)
   const name = Object.hasOwn(panels, wanted) ? wanted : "profile"
   for (const link of nav.querySelectorAll("a")) link.ariaCurrent = link.hash === `#${name}` ? "page" : null
@@ -43,6 +52,7 @@ async function open() {
   } finally {
     section.ariaBusy = "false"
   }
+  return section
 }
 
 function showSignIn() {
@@ -72,7 +82,11 @@ async function start() {
   }
   say("")
   nav.hidden = false
+  const link = github.returned(new URLSearchParams(location.search))
+  if (link !== null) history.replaceState(null, "", `${location.pathname}#github`) // a reload does not say it again
   await open()
+  if (link) fail(new Refusal(0, {detail: link}))
+  else if (link === "") say("GitHub is linked.")
 }
 
 onSignedOut(err => {

@@ -23,7 +23,18 @@ export async function register(name) {
   const {publicKey} = await call("POST", `${me}/passkeys/register/begin`)
   const options = PublicKeyCredential.parseCreationOptionsFromJSON(publicKey)
   const credential = await asked(navigator.credentials.create({publicKey: options}))
-  return call("POST", `${me}/passkeys/register/complete`, name ? {credential, name} : {credential})
+  try {
+    return await call("POST", `${me}/passkeys/register/complete`, name ? {credential, name} : {credential})
+  } catch (err) {
+    await forget(publicKey.rp.id, credential.id)
+    throw err
+  }
+}
+
+// forget lets the device drop a passkey that was refused, for instance by its
+// name. It would offer it at the next sign-in, in vain.
+async function forget(rpId, credentialId) {
+  if ("signalUnknownCredential" in PublicKeyCredential) await PublicKeyCredential.signalUnknownCredential({rpId, credentialId})
 }
 
 // use signs in, or takes the second step, depending on the path.

@@ -1,0 +1,383 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/webauthn"
+	"github.com/chromedp/chromedp"
+	"github.com/pquerna/otp/totp"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/integrations/githubtest"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// owner is the demo user as it is stored.
+func (a at) owner() users.User {
+	a.t.Helper()
+	u, err := a.api.Users().User(a.t.Context(), a.ids.Users[demoUser].ID)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return u
+}
+
+func testAppearance(a at) {
+	a.open("Appearance")
+	a.do(`drive.offer("Theme", "sepia")`)
+	a.fill("Theme", "sepia")
+	a.press("Save theme")
+	a.refused("Theme", "not a valid choice")
+	a.fill("Theme", "dark")
+	a.press("Save theme")
+	a.see("The theme is saved.")
+	if got := a.do(`getComputedStyle(document.documentElement).colorScheme`); got != "dark" {
+		a.t.Errorf("the page is %q, want dark", got)
+	}
+	a.fill("Color", "green")
+	a.fill("Glasses", true)
+	if got, want := a.do(`document.querySelector("section .hedgehog").ariaLabel`), "Hedgehog: green, with cap, glasses"; got != want {
+		a.t.Errorf("the picture shows %q before it is saved, want %q", got, want)
+	}
+	a.press("Save hedgehog")
+	a.see("The hedgehog is saved.")
+	want := `{"enabled":true,"use_as_profile":true,"color":"green","skin":"default","accessories":["cap","glasses"]}`
+	if got := string(a.owner().HedgehogConfig); got != want {
+		a.t.Errorf("stored is %s, want %s", got, want)
+	}
+}
+
+func testNotifications(a at) {
+	a.open("Notifications")
+	a.fill("Share of failures in a pipeline", "1.5")
+	a.press("Save notifications")
+	a.refused("Mail", "data_pipeline_error_threshold")
+	a.fill("Share of failures in a pipeline", "0.25")
+	a.fill("I was mentioned in a discussion", false)
+	a.do(`drive.fill("comment mention", false)`)
+	a.fill("Acme", false)
+	a.press("Save notifications")
+	a.see("Your notifications are saved.")
+	got := a.do(`fetch("/api/users/@me").then(r => r.json()).then(u => u.notification_settings).then(n => JSON.stringify([n.data_pipeline_error_threshold,
+		n.discussions_mentioned, n.plugin_disabled, n.realtime_notifications_disabled, Object.values(n.organization_member_join_email_disabled)]))`)
+	if want := `[0.25,false,true,{"comment_mention":{"1":true}},[true]]`; got != want {
+		a.t.Errorf("stored is %s, want %s", got, want)
+	}
+}
+
+func testAutonomy(a at) {
+	a.open("Signal autonomy")
+	a.do(`drive.offer("Begin work", "P9")`)
+	a.fill("Begin work", "P9")
+	a.press("Save")
+	a.refused("Begin work", "not a valid choice")
+	a.fill("Begin work", "P2")
+	a.press("Save")
+	a.see("Your choice is saved.")
+	a.open("Profile")
+	a.open("Signal autonomy")
+	if got := a.do(`drive.control("Begin work").then(c => c.value)`); got != "P2" {
+		a.t.Errorf("the choice is %q, want P2", got)
+	}
+	a.fill("Begin work", "off")
+	a.press("Save")
+	a.see("Nothing begins in your name.")
+}
+
+func testSessions(a at) {
+	a.open("Sessions")
+	a.see("This session")
+	count := func() string { return a.do(`document.querySelectorAll("main li").length`) }
+	before := count()
+	sessions, err := a.store.Sessions(a.t.Context(), a.owner().ID)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	// The other sessions end elsewhere while the list is open, but for the last.
+	const first = `[...document.querySelectorAll("main li button")][0]`
+	name := a.do(first + `.ariaLabel`)
+	a.press(name)
+	a.see("The session has ended.")
+	if count() == before {
+		a.t.Errorf("%s sessions are shown, as before one of %d was ended", before, len(sessions))
+	}
+	a.do(`fetch("/api/users/@me/login_sessions/revoke_others", {method: "POST"}).then(r => r.status)`)
+	a.press(a.do(first + `.ariaLabel`))
+	a.alerted("ot found")
+	if _, err := a.api.Auth().StartSession(a.t.Context(), a.owner().ID, auth.StartOptions{}); err != nil {
+		a.t.Fatal(err)
+	}
+	a.press("End all other sessions")
+	a.see("One session has ended.")
+	if got := count(); got != "1" {
+		a.t.Errorf("%s sessions are left, want 1", got)
+	}
+}
+
+// testKeys lets the session become too old for what it does.
+func testKeys(a at) {
+	a.open("API keys")
+	a.press("Create key")
+	a.refused("Label", "blank")
+	a.fill("Label", "Laptop")
+	a.press("Create key")
+	a.refused("What it may do", "at least one scope")
+	a.fill("user:read", true)
+	a.fill("Other scopes", "wine:drink")
+	a.press("Create key")
+	a.refused("What it may do", "no such scope")
+	a.fill("Other scopes", "feature_flag:read")
+
+	a.clock.advance(3 * time.Hour)
+	a.press("Create key")
+	a.press("Cancel")
+	a.alerted("again")
+	a.press("Create key")
+	a.fill("Password", "wrong")
+	a.press("Sign in")
+	a.alerted("password")
+	a.fill("Password", demoPassword)
+	a.press("Sign in")
+	a.see("Copy Laptop now")
+	value := a.do(`document.querySelector(".secret").textContent`)
+	if u, err := a.keyOwner(value); err != nil || u != a.owner().ID {
+		a.t.Errorf("the value that is shown is a key of %v: %v", u, err)
+	}
+	a.command(a.t, "Browser.setPermission", func() error {
+		permission := &browser.PermissionDescriptor{Name: "clipboard-read"}
+		_, err := chromedp.CallBrowser(a.ctx, browser.SetPermission, browser.SetPermissionParams{Permission: permission, Setting: browser.PermissionSettingGranted})
+		return err
+	})
+	a.press("Copy the key")
+	a.see("The key is copied.")
+	if got := a.do(`navigator.clipboard.readText()`); got != value {
+		a.t.Errorf("the clipboard has %q", got)
+	}
+	a.press("I have it")
+	a.gone(value)
+
+	a.pressAll("Roll Laptop", "Roll the key")
+	a.see("The key has a new value.")
+	if _, err := a.keyOwner(value); err == nil {
+		a.t.Error("the old value is good after the key was rolled")
+	}
+	a.pressAll("Delete Laptop", "Cancel", "Delete Laptop", "Delete the key")
+	a.see("The key is deleted.")
+	if got := a.do(`document.querySelectorAll("main li").length`); got != "1" {
+		a.t.Errorf("%s keys are left, want 1", got)
+	}
+}
+
+func (a at) keyOwner(value string) (users.ID, error) {
+	p, err := a.api.Auth().Bearer(a.t.Context(), users.Secret(value))
+	return p.User.ID, err
+}
+
+func testGitHub(a at) {
+	a.open("GitHub")
+	a.press("Repositories of acme")
+	a.see("50 repositories, and more")
+	a.press("Show more")
+	a.see("100 repositories, and more")
+	a.fill("Search the repositories of acme", "REPO-12")
+	a.press("Search")
+	a.see("acme/repo-129")
+	a.gone("acme/repo-130")
+	a.clock.advance(time.Minute) // what is younger is not asked for again
+	route := "GET /installation/repositories"
+	if err := a.github.AddFault(githubtest.Fault{Route: route, Kind: githubtest.Status, Status: http.StatusInternalServerError}); err != nil {
+		a.t.Fatal(err)
+	}
+	a.press("Ask GitHub again")
+	a.alerted("could not be refreshed")
+	if err := a.github.RemoveFault(route); err != nil {
+		a.t.Fatal(err)
+	}
+
+	a.visitor(githubtest.Visitor{Error: "access_denied"})
+	a.leave("Link GitHub")
+	a.alerted("You said no at GitHub.")
+	a.visitor(githubtest.Visitor{Installation: personalInstallation})
+	a.leave("Link GitHub")
+	a.see("GitHub is linked.")
+	if got := a.do(`location.href`); got != a.origin+"/#github" {
+		a.t.Errorf("the link ends at %s", got)
+	}
+	a.pressAll("Unlink octocat", "Unlink it")
+	a.see("octocat is unlinked.")
+	if got := a.do(`document.querySelectorAll("main li").length`); got != "1" {
+		a.t.Errorf("%s installations are left, want 1", got)
+	}
+}
+
+// visitor sets who decides at GitHub.
+func (a at) visitor(v githubtest.Visitor) {
+	a.t.Helper()
+	if err := a.github.Update(func(s *githubtest.State) error { s.Visitor = v; return nil }); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// leave presses a button that leads away, and waits for the page that the browser
+// ends at.
+func (a at) leave(name string) {
+	a.t.Helper()
+	a.clean() // what was reported so far is forgotten by the next page
+	press := chromedp.Evaluate[string](`drive.press("`+name+`").then(String)`, chromedp.EvalAwaitPromise)
+	if _, err := chromedp.Run(a.ctx, chromedp.WaitEvent(page.LoadEventFired, nil, press)); err != nil {
+		a.t.Fatalf("%s: %v", name, err)
+	}
+	a.do(`drive.until("the page", () => document.querySelector("h1"))`)
+	a.do(`drive.ready()`)
+}
+
+func testPasskeys(a at) {
+	a.command(a.t, "WebAuthn.enable", func() error {
+		_, err := chromedp.Call(a.ctx, webauthn.Enable, webauthn.EnableParams{})
+		return err
+	})
+	a.command(a.t, "WebAuthn.addVirtualAuthenticator", func() error {
+		_, err := chromedp.Call(a.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+			Protocol: "ctap2", Transport: "internal", HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+		}})
+		return err
+	})
+	a.open("Passkeys")
+	a.fill("Name of the new passkey", "<Phone>")
+	a.press("Register a passkey")
+	a.refused("Name of the new passkey", "bracket")
+	a.fill("Name of the new passkey", "Phone")
+	a.press("Register a passkey")
+	a.see("The passkey is registered.")
+	a.press("Register a passkey")
+	a.alerted("has a passkey for the account already")
+	a.fill("New name of Phone", "see evil.example")
+	a.press("Rename Phone")
+	a.refused("New name of Phone", "address")
+	a.fill("New name of Phone", "Telephone")
+	a.press("Rename Phone")
+	a.see("The passkey has a new name.")
+
+	a.press("Sign out")
+	a.press("Use a passkey")
+	a.open("Second factor")
+	a.fill("Ask for a passkey after the password", true)
+	a.press("Save")
+	a.see("Passkeys are a second factor.")
+	a.press("Sign out")
+	a.signIn(demoPassword)
+	a.see("The six digits of your authenticator")
+	a.press("Use a passkey")
+	a.open("Passkeys")
+	a.pressAll("Remove Telephone", "Remove the passkey")
+	a.see("The passkey is removed.")
+}
+
+func testFactor(a at) {
+	a.open("Second factor")
+	a.fill("Ask for a passkey after the password", false)
+	a.press("Save")
+	a.see("Passkeys are no second factor.")
+	a.fill("Ask for a passkey after the password", true)
+	a.press("Save")
+	a.refused("As second factor", "passkey")
+
+	a.press("Set up an authenticator")
+	a.do(`drive.until("the code", () => document.querySelector("img.qr")?.naturalWidth > 100)`)
+	a.fill("Code", "12")
+	a.press("Turn on")
+	a.refused("Code", "")
+	secret := a.do(`document.querySelector(".secret").textContent`)
+	a.fill("Code", a.code(secret))
+	a.press("Turn on")
+	a.see("Your backup codes")
+	codes := a.backupCodes()
+
+	a.press("Sign out")
+	a.signIn(demoPassword)
+	a.fill("Code", "000000")
+	a.press("Continue")
+	a.refused("Code", "")
+	a.clock.advance(time.Minute) // a wrong code bars the next one, and a code is good once
+	a.fill("Code", a.code(secret))
+	a.press("Continue")
+	a.see("Dämo & Söhne")
+	a.press("Sign out")
+	a.see("You have signed out.")
+	a.command(a.t, "Network.clearBrowserCookies", func() error { // or else this browser is remembered
+		_, err := chromedp.Call(a.ctx, network.ClearBrowserCookies, cdp.Empty{})
+		return err
+	})
+	a.signIn(demoPassword)
+	a.fill("Code", codes[0])
+	a.press("Continue")
+
+	a.open("Second factor")
+	a.see("9 backup codes left")
+	a.pressAll("New backup codes", "Make new codes")
+	a.see("Your backup codes")
+	if next := a.backupCodes(); slices.Contains(next, codes[1]) {
+		a.t.Errorf("the new codes %q have one of the old ones %q", next, codes)
+	}
+	a.printed()
+	a.pressAll("I have them", "Turn off", "Turn it off")
+	a.see("The authenticator is off.")
+}
+
+// code is what an authenticator with this secret shows.
+func (a at) code(secret string) string {
+	a.t.Helper()
+	code, err := totp.GenerateCode(secret, a.clock.now())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return code
+}
+
+func (a at) backupCodes() []string {
+	a.t.Helper()
+	codes := strings.Fields(a.do(`[...document.querySelectorAll(".codes li")].map(li => li.textContent).join(" ")`))
+	if len(codes) != 10 {
+		a.t.Fatalf("the backup codes are %q", codes)
+	}
+	return codes
+}
+
+// printed checks that backup codes are printed, and nothing around them.
+func (a at) printed() {
+	a.t.Helper()
+	a.emulate(emulation.SetEmulatedMediaParams{Media: "print"})
+	for selector, want := range map[string]string{".codes li": "true", "nav": "false", "header": "false", ".print button": "false"} {
+		if got := a.do(`document.querySelector(%s).checkVisibility()`, selector); got != want {
+			a.t.Errorf("in print, visibility of %s is %s, want %s", selector, got, want)
+		}
+	}
+	a.emulate(emulation.SetEmulatedMediaParams{})
+}
+
+func (a at) emulate(media emulation.SetEmulatedMediaParams) {
+	a.t.Helper()
+	a.command(a.t, "Emulation.setEmulatedMedia", func() error {
+		_, err := chromedp.Call(a.ctx, emulation.SetEmulatedMedia, media)
+		return err
+	})
+}
+
+// testEnd is a session that ends while the page is open.
+func testEnd(a at) {
+	a.do(`fetch("/api/logout", {method: "POST", redirect: "manual"}).then(() => "")`)
+	a.press("Profile")
+	a.do(`drive.ready()`)
+	a.press("Save profile")
+	a.alerted("Your session has ended.")
+	a.signIn(demoPassword)
+	a.see("About you")
+}
