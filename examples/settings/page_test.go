@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // TestPage walks through all panels in a browser, with what is refused in each.
@@ -26,6 +27,7 @@ func TestPage(t *testing.T) {
 		{"passkeys", testPasskeys},
 		{"second factor", testFactor},
 		{"end of the session", testEnd},
+		{"keyboard", testKeyboard},
 	} {
 		done := t.Run(part.name, func(t *testing.T) {
 			a := at{s, t}
@@ -50,11 +52,63 @@ func testSignIn(a at) {
 	a.press("Sign out")
 	a.see("You have signed out.")
 	// The same by keyboard alone; the address has the focus.
-	keys := chromedp.Steps(chromedp.KeyEvent(demoEmail), chromedp.KeyEvent("\t"), chromedp.KeyEvent(demoPassword), chromedp.KeyEvent("\r"))
-	if err := chromedp.Do(a.ctx, keys); err != nil {
-		a.t.Fatal(err)
-	}
+	a.keys(demoEmail, "\t", demoPassword, "\r")
 	a.see("Demo Hog")
+}
+
+// keys types, to whatever has the focus.
+func (a at) keys(keys ...string) {
+	a.t.Helper()
+	for _, key := range keys {
+		if err := chromedp.Do(a.ctx, chromedp.KeyEvent(key)); err != nil {
+			a.t.Fatalf("type %q: %v", key, err)
+		}
+	}
+}
+
+// focused is the name of what has the focus.
+func (a at) focused() string {
+	a.t.Helper()
+	return a.do(`document.activeElement.ariaLabel || document.activeElement.textContent`)
+}
+
+// testKeyboard goes from the beginning of the page to a panel and into a question,
+// and out of it.
+func testKeyboard(a at) {
+	a.visit("/#keys")
+	if got := a.focused(); got != "API keys" {
+		a.t.Errorf("the focus is on %q, want the heading of the panel", got)
+	}
+	a.do(`document.querySelector(".skip").focus()`)
+	for _, want := range []string{"Sign out", "Profile", "Appearance"} {
+		if a.keys("\t"); a.focused() != want {
+			a.t.Errorf("the focus is on %q, want %q", a.focused(), want)
+		}
+	}
+	if got := a.do(`getComputedStyle(document.activeElement).outlineStyle`); got != "solid" {
+		a.t.Errorf("the outline of what has the focus is %q", got)
+	}
+	a.do(`document.querySelector("main li button.danger").focus()`)
+	a.keys("\r")
+	a.do(`drive.until("the question", () => document.querySelector("dialog[open]"))`)
+	a.keys(kb.Escape)
+	a.do(`drive.until("an end", () => !document.querySelector("dialog"))`)
+	if got := a.focused(); got != "Delete Deploy script" {
+		a.t.Errorf("the focus is on %q after the question, want what had asked", got)
+	}
+}
+
+// TestPolicy: a script that got into the page does not run, and is reported, by
+// which the other tests would see it.
+func TestPolicy(t *testing.T) {
+	a := at{newStage(t), t}
+	a.visit("/")
+	a.do(`document.body.append(Object.assign(document.createElement("script"), {textContent: "window.ran = true"}))`)
+	a.do(`document.body.append(Object.assign(document.createElement("img"), {src: "http://127.0.0.1:1/x.png"}))`)
+	a.do(`drive.until("reports", () => wrong.length >= 3)`)
+	if got := a.do(`[window.ran, wrong.filter(w => w.startsWith("policy")).join()]`); got != ",policy: script-src-elem inline,policy: img-src http://127.0.0.1:1/x.png" {
+		t.Errorf("got %s", got)
+	}
 }
 
 func testProfile(a at) {

@@ -127,7 +127,7 @@ func testKeys(a at) {
 	a.open("API keys")
 	a.press("Create key")
 	a.refused("Label", "blank")
-	a.fill("Label", "Laptop")
+	a.fill("Label", "Laptop <i>")
 	a.press("Create key")
 	a.refused("What it may do", "at least one scope")
 	a.fill("user:read", true)
@@ -146,7 +146,7 @@ func testKeys(a at) {
 	a.alerted("password")
 	a.fill("Password", demoPassword)
 	a.press("Sign in")
-	a.see("Copy Laptop now")
+	a.see("Copy Laptop <i> now")
 	value := a.do(`document.querySelector(".secret").textContent`)
 	if u, err := a.keyOwner(value); err != nil || u != a.owner().ID {
 		a.t.Errorf("the value that is shown is a key of %v: %v", u, err)
@@ -164,12 +164,12 @@ func testKeys(a at) {
 	a.press("I have it")
 	a.gone(value)
 
-	a.pressAll("Roll Laptop", "Roll the key")
+	a.pressAll("Roll Laptop <i>", "Roll the key")
 	a.see("The key has a new value.")
 	if _, err := a.keyOwner(value); err == nil {
 		a.t.Error("the old value is good after the key was rolled")
 	}
-	a.pressAll("Delete Laptop", "Cancel", "Delete Laptop", "Delete the key")
+	a.pressAll("Delete Laptop <i>", "Cancel", "Delete Laptop <i>", "Delete the key")
 	a.see("The key is deleted.")
 	if got := a.do(`document.querySelectorAll("main li").length`); got != "1" {
 		a.t.Errorf("%s keys are left, want 1", got)

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"compress/gzip"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// TestAccessible has axe-core judge every panel, and what appears in them, in
+// light and dark, on a desktop and on a phone.
+func TestAccessible(t *testing.T) {
+	s := newStage(t)
+	axe := readAxe(t)
+	for _, screen := range []struct {
+		name          string
+		width, height int64
+	}{{"desktop", 1280, 900}, {"phone", 360, 740}} {
+		for _, scheme := range []string{"light", "dark"} {
+			t.Run(screen.name+", "+scheme, func(t *testing.T) {
+				a := at{s, t}
+				a.emulate(emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+				if err := chromedp.Do(a.ctx, chromedp.EmulateViewport(screen.width, screen.height)); err != nil {
+					t.Fatal(err)
+				}
+				a.visit("/")
+				if _, err := chromedp.Run(a.ctx, chromedp.Evaluate[[]byte](axe+"; 0")); err != nil {
+					t.Fatalf("load axe-core: %v", err)
+				}
+				testAccessible(a)
+				a.clean()
+			})
+		}
+	}
+}
+
+// readAxe returns the source of axe-core.
+func readAxe(t *testing.T) string {
+	t.Helper()
+	f, err := os.Open("testdata/axe.min.js.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(source)
+}
+
+func testAccessible(a at) {
+	a.do(`drive.until("the form", () => document.querySelector("input"))`)
+	a.press("Sign in")
+	a.refused("Email", "")
+	a.accessible("sign in, with an error")
+	a.signIn(demoPassword)
+	a.see("About you")
+	for _, title := range strings.Split(a.do(`[...document.querySelectorAll("nav a")].map(link => link.textContent).join("\n")`), "\n") {
+		a.open(title)
+		a.accessible(title)
+	}
+	a.open("Second factor")
+	a.press("Set up an authenticator")
+	a.see("Scan this")
+	a.accessible("set-up of an authenticator")
+	a.open("GitHub")
+	a.press("Repositories of acme")
+	a.see("50 repositories")
+	a.accessible("repositories")
+	a.open("API keys")
+	a.pressAll("Roll Deploy script")
+	a.accessible("a question")
+	a.press("Roll the key")
+	a.see("Copy Deploy script now")
+	a.accessible("the value of a key")
+	a.press("Sign out")
+	a.see("You have signed out.")
+}
+
+// accessible fails for what axe-core finds serious or critical, and for a page
+// that is wider than the screen.
+func (a at) accessible(what string) {
+	a.t.Helper()
+	found := a.do(`axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => violations.filter(v => ["serious", "critical"].includes(v.impact))
+		.map(v => v.id + ": " + v.nodes.map(n => n.html + " " + n.failureSummary).join("\n")).join("\n"))`)
+	if found != "" {
+		a.t.Errorf("%s: %s", what, found)
+	}
+	if got := a.do(`document.documentElement.scrollWidth - innerWidth`); got != "0" && !strings.HasPrefix(got, "-") {
+		a.t.Errorf("%s is %s pixels wider than the screen", what, got)
+	}
+}
