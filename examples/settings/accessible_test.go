@@ -2,14 +2,18 @@ package main
 
 import (
 	"compress/gzip"
+	"flag"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
+
+var screenshots = flag.String("screenshots", "", "folder to write the README's pictures of the page to")
 
 // TestAccessible has axe-core judge every panel, and what appears in them, in
 // light and dark, on a desktop and on a phone.
@@ -19,7 +23,7 @@ func TestAccessible(t *testing.T) {
 	for _, screen := range []struct {
 		name          string
 		width, height int64
-	}{{"desktop", 1280, 900}, {"phone", 360, 740}} {
+	}{{"desktop", 1100, 780}, {"phone", 360, 740}} {
 		for _, scheme := range []string{"light", "dark"} {
 			t.Run(screen.name+", "+scheme, func(t *testing.T) {
 				a := at{s, t}
@@ -27,14 +31,30 @@ func TestAccessible(t *testing.T) {
 				if err := chromedp.Do(a.ctx, chromedp.EmulateViewport(screen.width, screen.height)); err != nil {
 					t.Fatal(err)
 				}
+				a.forgetCookies()
 				a.visit("/")
 				if _, err := chromedp.Run(a.ctx, chromedp.Evaluate[[]byte](axe+"; 0")); err != nil {
 					t.Fatalf("load axe-core: %v", err)
 				}
 				testAccessible(a)
+				if *screenshots != "" {
+					a.photograph(filepath.Join(*screenshots, "settings-"+screen.name+"-"+scheme+".png"))
+				}
 				a.clean()
 			})
 		}
+	}
+}
+
+// photograph writes what the screen shows to a file.
+func (a at) photograph(path string) {
+	a.t.Helper()
+	picture, err := chromedp.Run(a.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		a.t.Fatalf("take a screenshot: %v", err)
+	}
+	if err := os.WriteFile(path, picture, 0o644); err != nil {
+		a.t.Fatal(err)
 	}
 }
 
@@ -86,8 +106,7 @@ func testAccessible(a at) {
 	a.press("Roll the key")
 	a.see("Copy Deploy script now")
 	a.accessible("the value of a key")
-	a.press("Sign out")
-	a.see("You have signed out.")
+	a.open("Appearance")
 }
 
 // accessible fails for what axe-core finds serious or critical, and for a page

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
@@ -183,6 +185,15 @@ func (a at) signIn(password string) {
 	a.fill("Email", demoEmail)
 	a.fill("Password", password)
 	a.press("Sign in")
+}
+
+// forgetCookies makes the browser one that was never here.
+func (a at) forgetCookies() {
+	a.t.Helper()
+	a.command(a.t, "Network.clearBrowserCookies", func() error {
+		_, err := chromedp.Call(a.ctx, network.ClearBrowserCookies, cdp.Empty{})
+		return err
+	})
 }
 
 // clean fails if the browser reported anything since the page was loaded.

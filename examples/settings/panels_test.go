@@ -7,9 +7,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
-	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
@@ -312,10 +310,7 @@ func testFactor(a at) {
 	a.see("Dämo & Söhne")
 	a.press("Sign out")
 	a.see("You have signed out.")
-	a.command(a.t, "Network.clearBrowserCookies", func() error { // or else this browser is remembered
-		_, err := chromedp.Call(a.ctx, network.ClearBrowserCookies, cdp.Empty{})
-		return err
-	})
+	a.forgetCookies() // or else this browser is remembered
 	a.signIn(demoPassword)
 	a.fill("Code", codes[0])
 	a.press("Continue")

@@ -27,7 +27,11 @@ const drawings = {
   tophat: [["path", {d: "M52 31h34v3H52z", fill: "#111"}], ["path", {d: "M59 8h20v23H59z", fill: "#222"}]],
 }
 
-export const accessories = Object.keys(drawings)
+// accessories are the names of all drawings with their labels.
+export const accessories = {
+  beret: "Beret", cap: "Cap", cowboy: "Cowboy hat", eyepatch: "Eyepatch", glasses: "Glasses", graduation: "Graduation cap", party: "Party hat",
+  sunglasses: "Sunglasses", tophat: "Top hat",
+}
 
 // look returns color, skin and accessories of either form of a configuration. Any
 // JSON may be stored, so nothing is taken for granted.
@@ -55,7 +59,7 @@ export function drawHedgehog(config, label) {
   const svg = shape("svg", {viewBox: "0 0 100 80", class: "hedgehog", ...label ? {role: "img", "aria-label": label} : {"aria-hidden": "true"}})
   svg.append(
     shape("path", {d: "M8 68 4 56l6-4-4-10 9-1 0-11 9 3 4-10 8 6 7-9 6 8 9-5 2 10 8 2 2 33z", fill: coat}),
-    shape("path", {d: "M56 68c-4-20 2-36 14-37 10 0 14 9 17 17l7 4c2 2 1 5-2 6l-8 10z", fill: face}),
+    shape("path", {d: "M56 68c-4-20 2-40 14-41 10 0 14 13 17 21l7 4c2 2 1 5-2 6l-8 10z", fill: face}),
     shape("circle", {cx: 78, cy: 43, r: 2.5, fill: "#111"}),
     shape("circle", {cx: 94, cy: 54, r: 3, fill: "#111"}),
     shape("path", {d: "M30 68v6M46 68v6M62 68v6M78 68v6", stroke: face, "stroke-width": 6, "stroke-linecap": "round"}))

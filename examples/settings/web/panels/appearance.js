@@ -6,7 +6,7 @@ import {accessories, colors, describe, drawHedgehog, look, skins} from "../hedge
 export const title = "Appearance"
 
 export async function show(root, page) {
-  root.append(el("h2", {}, "Theme"), themeForm(page), el("h2", {}, "Hedgehog"), hedgehogForm(page))
+  root.append(themeForm(page), el("h2", {}, "Hedgehog"), hedgehogForm(page))
 }
 
 const themes = [["system", "As the system"], ["light", "Light"], ["dark", "Dark"]]
@@ -25,9 +25,9 @@ const capital = word => word[0].toUpperCase() + word.slice(1)
 function hedgehogForm(page) {
   const now = look(page.user.hedgehog_config)
   const picture = el("div", {})
-  const wear = accessories.map(name => check(capital(name), {value: name, checked: now.accessories.includes(name)}))
+  const wear = Object.entries(accessories).map(([name, label]) => check(label, {value: name, checked: now.accessories.includes(name)}))
   // What can be worn elsewhere and is not drawn here is kept.
-  const unknown = now.accessories.filter(name => !accessories.includes(name))
+  const unknown = now.accessories.filter(name => !Object.hasOwn(accessories, name))
   const chosen = f => merged(page.user.hedgehog_config, f.use_as_profile.checked, {
     color: f.color.value || null, skin: f.skin.value,
     accessories: [...unknown, ...[...f.accessories.querySelectorAll(":checked")].map(input => input.value)],
