@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -65,6 +66,10 @@ func newStage(t *testing.T) *stage {
 	}
 	s.command(t, "Page.addScriptToEvaluateOnNewDocument", func() error {
 		_, err := chromedp.Call(s.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: driver})
+		return err
+	})
+	s.command(t, "Emulation.setFocusEmulationEnabled", func() error { // or else only the page in front may copy
+		_, err := chromedp.Call(s.ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 		return err
 	})
 	return s

@@ -5,6 +5,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 // TestPage walks through all panels in a browser, with what is refused in each.
@@ -19,6 +21,7 @@ func TestPage(t *testing.T) {
 		{"sign in", testSignIn},
 		{"profile", testProfile},
 		{"appearance", testAppearance},
+		{"drawing", testDrawing},
 		{"notifications", testNotifications},
 		{"autonomy", testAutonomy},
 		{"sessions", testSessions},
@@ -75,7 +78,8 @@ func (a at) focused() string {
 // testKeyboard goes from the beginning of the page to a panel and into a question,
 // and out of it.
 func testKeyboard(a at) {
-	a.visit("/#keys")
+	a.visit("/")
+	a.open("API keys")
 	if got := a.focused(); got != "API keys" {
 		a.t.Errorf("the focus is on %q, want the heading of the panel", got)
 	}
@@ -111,6 +115,23 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// pendingEmail makes an address wait for verification, as it does where mail is sent.
+func (a at) pendingEmail(email string) {
+	a.t.Helper()
+	err := a.store.UpdateUsers(a.t.Context(), func(tx users.Tx) error {
+		u, err := tx.User(a.t.Context(), a.ids.Users[demoUser].ID)
+		if err != nil {
+			return err
+		}
+		u.PendingEmail = email
+		_, err = tx.SaveUser(a.t.Context(), u)
+		return err
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+}
+
 func testProfile(a at) {
 	a.open("Profile")
 	a.fill("First name", "<b>Bold</b>")
@@ -122,6 +143,14 @@ func testProfile(a at) {
 	a.see("Your profile is saved.")
 	a.see("Dämo & Söhne Hog")
 
+	a.pendingEmail("other@example.com")
+	a.visit("/")
+	a.see("other@example.com waits for the link")
+	a.press("Cancel the change")
+	a.see("The address stays as it is.")
+	if got := a.owner().PendingEmail; got != "" {
+		a.t.Errorf("the pending address is %q", got)
+	}
 	a.fill("Address", "demo@")
 	a.press("Change address")
 	a.refused("Address", "valid")

@@ -53,6 +53,21 @@ func testAppearance(a at) {
 	}
 }
 
+// testDrawing: whatever JSON is stored as a hedgehog, one is drawn.
+func testDrawing(a at) {
+	for config, want := range map[string]string{
+		`null`: "Hedgehog: brown", `"text"`: "Hedgehog: brown", `[1]`: "Hedgehog: brown", `{"accessories":"cap"}`: "Hedgehog: brown",
+		`{"color":{},"skin":7,"accessories":[null,"constructor","cap"]}`:                                              "Hedgehog: brown, with cap",
+		`{"version":2,"color":"blue","actor_options":{"color":"red","skin":"robohog","accessories":["<b>","party"]}}`: "Hedgehog: red, robohog, with party",
+		`{"version":2}`: "Hedgehog: brown",
+	} {
+		got := a.do(`import("/hedgehog.js").then(m => m.drawHedgehog(JSON.parse(%[1]s), m.describe(JSON.parse(%[1]s))).ariaLabel)`, config)
+		if got != want {
+			a.t.Errorf("%s is %q, want %q", config, got, want)
+		}
+	}
+}
+
 func testNotifications(a at) {
 	a.open("Notifications")
 	a.fill("Share of failures in a pipeline", "1.5")
@@ -154,6 +169,10 @@ func testKeys(a at) {
 		_, err := chromedp.CallBrowser(a.ctx, browser.SetPermission, browser.SetPermissionParams{Permission: permission, Setting: browser.PermissionSettingGranted})
 		return err
 	})
+	a.do(`(navigator.clipboard.writeText = () => Promise.reject(new DOMException("no", "NotAllowedError")), 0)`)
+	a.press("Copy the key")
+	a.alerted("copy it yourself")
+	a.do(`delete navigator.clipboard.writeText`)
 	a.press("Copy the key")
 	a.see("The key is copied.")
 	if got := a.do(`navigator.clipboard.readText()`); got != value {
@@ -181,6 +200,8 @@ func (a at) keyOwner(value string) (users.ID, error) {
 
 func testGitHub(a at) {
 	a.open("GitHub")
+	a.press("Forget the request of octocat")
+	a.see("The request is forgotten.")
 	a.press("Repositories of acme")
 	a.see("50 repositories, and more")
 	a.press("Show more")
@@ -322,6 +343,9 @@ func testFactor(a at) {
 	if next := a.backupCodes(); slices.Contains(next, codes[1]) {
 		a.t.Errorf("the new codes %q have one of the old ones %q", next, codes)
 	}
+	a.do(`(window.print = () => { window.printed = true }, 0)`)
+	a.press("Print")
+	a.do(`drive.until("a print", () => window.printed)`)
 	a.printed()
 	a.pressAll("I have them", "Turn off", "Turn it off")
 	a.see("The authenticator is off.")
@@ -375,4 +399,7 @@ func testEnd(a at) {
 	a.alerted("Your session has ended.")
 	a.signIn(demoPassword)
 	a.see("About you")
+	a.do(`(window.fetch = () => Promise.reject(new TypeError("no network")), 0)`)
+	a.open("Sessions")
+	a.alerted("The server cannot be reached.")
 }

@@ -35,7 +35,14 @@ export async function send(method, path, body) {
     throw new Refusal(0, {code: "unreachable", detail: "The server cannot be reached. Nothing may have been changed."})
   }
   if (answer.ok || answer.type === "opaqueredirect") return text ? JSON.parse(text) : null
-  throw new Refusal(answer.status, parse(text))
+  throw refusal(answer, text)
+}
+
+function refusal(answer, text) {
+  const err = new Refusal(answer.status, parse(text))
+  const seconds = answer.headers.get("Retry-After")
+  if (seconds) err.message += ` It is possible again in ${seconds} seconds.`
+  return err
 }
 
 // parse reads an error of the API. What a proxy says instead is no JSON.
@@ -47,13 +54,17 @@ function parse(text) {
   }
 }
 
-// call does a request for a signed-in owner: where the API wants a fresh session,
+// again are refusals that end when the owner signs in again: the session is too
+// old, or was begun without the second factor that an organization demands.
+const again = ["sensitive_action_required_reauth", "two_factor_verification_required"]
+
+// call does a request for a signed-in owner: where the API wants another session,
 // the owner signs in again and the request is repeated once.
 export async function call(method, path, body) {
   try {
     return await send(method, path, body)
   } catch (err) {
-    if (err.code === "sensitive_action_required_reauth" && await hooks.reauthenticate()) return send(method, path, body)
+    if (again.includes(err.code) && await hooks.reauthenticate()) return send(method, path, body)
     if (err.code === "not_authenticated") {
       err.message = "Your session has ended. Please sign in again."
       hooks.signedOut(err)

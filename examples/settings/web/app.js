@@ -100,7 +100,7 @@ onReauthenticate(async () => {
     again = true
     forms.closest("dialog").close()
   }, user.email)
-  const content = el("div", {}, el("p", {}, "You signed in a while ago. To go on, show that it is still you."), forms,
+  const content = el("div", {}, el("p", {}, "To go on, show that it is still you."), forms,
     button("Cancel", () => content.closest("dialog").close()))
   await dialog("Sign in again", content)
   if (again) page.update(await call("GET", me))

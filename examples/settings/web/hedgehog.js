@@ -47,7 +47,7 @@ export function look(config) {
 // describe says what drawHedgehog draws.
 export function describe(config) {
   const {color, skin, accessories} = look(config)
-  const worn = accessories.filter(name => name in drawings)
+  const worn = accessories.filter(name => Object.hasOwn(drawings, name))
   return `Hedgehog: ${color ?? "brown"}${skin === "default" ? "" : `, ${skin}`}${worn.length ? `, with ${worn.join(", ")}` : ""}`
 }
 

@@ -49,8 +49,8 @@ function codeForm(done, firstStep) {
 
 function passkey(path, done, email) {
   if (!supported) return el("p", {class: "hint"}, "This browser has no passkeys.")
-  return button("Use a passkey", async () => {
+  return form(async () => {
     await use(path, email === undefined ? undefined : {email})
     await done()
-  })
+  }, el("button", {}, "Use a passkey"))
 }

@@ -67,10 +67,10 @@ async function newCodes(root, page) {
 
 function passkeys(page) {
   return form(async f => {
-    const change = {passkeys_enabled_for_2fa: f.enabled.checked}
-    page.update(await call("PATCH", me, change))
+    page.update(await call("PATCH", me, {passkeys_enabled_for_2fa: f.enabled.checked}))
     say(f.enabled.checked ? "Passkeys are a second factor." : "Passkeys are no second factor.")
   },
-  group("passkeys_enabled_for_2fa", "As second factor", check("Ask for a passkey after the password", {name: "enabled", checked: Boolean(page.user.passkeys_enabled_for_2fa)})),
+  group("passkeys_enabled_for_2fa", "As second factor",
+    check("Ask for a passkey after the password", {name: "enabled", checked: Boolean(page.user.passkeys_enabled_for_2fa)})),
   submitButton("Save"))
 }

@@ -1,5 +1,5 @@
 // Personal API keys.
-import {call} from "../api.js"
+import {Refusal, call} from "../api.js"
 import {button, check, confirmed, el, field, form, group, say, select, submitButton, time} from "../dom.js"
 
 export const title = "API keys"
@@ -41,12 +41,18 @@ async function showSecret(key, page) {
     el("p", {}, "This is the only time that it is shown."),
     el("code", {class: "secret"}, key.value),
     el("div", {class: "row"},
-      button("Copy", async () => {
-        await navigator.clipboard.writeText(key.value)
-        say("The key is copied.")
-      }, {about: "the key"}),
+      button("Copy", () => copy(key.value), {about: "the key"}),
       button("I have it", () => root.replaceChildren()))))
   heading.focus()
+}
+
+async function copy(value) {
+  try {
+    await navigator.clipboard.writeText(value)
+  } catch {
+    throw new Refusal(0, {detail: "The browser does not let this page copy. Select the key and copy it yourself."})
+  }
+  say("The key is copied.")
 }
 
 function item(key, page) {

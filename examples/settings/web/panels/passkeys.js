@@ -26,7 +26,8 @@ function registration(page) {
 function item(passkey, page) {
   const path = `${me}/passkeys/${passkey.id}`
   return el("li", {}, el("h2", {}, passkey.name),
-    el("p", {class: "hint"}, "Made ", time(passkey.created_at), ", last used ", time(passkey.last_used_at), passkey.verified ? null : ". It signs in like a password, and is no second factor."),
+    el("p", {class: "hint"}, "Made ", time(passkey.created_at), ", last used ", time(passkey.last_used_at),
+      passkey.verified ? null : ". It signs in like a password, and is no second factor."),
     form(async f => {
       await call("PATCH", path, {name: f.name.value})
       await page.reload()

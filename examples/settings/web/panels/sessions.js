@@ -13,7 +13,8 @@ export async function show(root, page) {
 
 function item(session, page) {
   const device = session.device ?? "Unknown device"
-  const facts = el("p", {class: "hint"}, session.login_method ? `${session.login_method}. ` : null, "Signed in ", time(session.created_at), ", last seen ", time(session.last_activity))
+  const facts = el("p", {class: "hint"}, session.login_method ? `${session.login_method}. ` : null,
+    "Signed in ", time(session.created_at), ", last seen ", time(session.last_activity))
   if (session.is_current) return el("li", {}, el("h2", {}, device), facts, el("span", {class: "badge"}, "This session"))
   const about = new Date(session.created_at).toLocaleString()
   return el("li", {}, el("h2", {}, device), facts, button("End", async () => {
