@@ -42,14 +42,14 @@ const (
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flag.NewFlagSet("settings", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	addr := fs.String("addr", "127.0.0.1:8013", "address to listen on, of this machine")
+	addr := fs.String("addr", "127.0.0.1:8013", "loopback address to listen on")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
 	if fs.NArg() > 0 {
 		return fmt.Errorf("unknown argument %q; see -help", fs.Arg(0))
 	}
-	l, err := net.Listen("tcp", *addr)
+	l, err := listen(*addr)
 	if err != nil {
 		return fmt.Errorf("-addr: %w", err)
 	}
@@ -85,6 +85,19 @@ func newServer(h http.Handler, logger *slog.Logger) *http.Server {
 		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
+}
+
+// listen opens an address that only this machine reaches, as everybody can read the
+// password.
+func listen(addr string) (net.Listener, error) {
+	tcp, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	if !tcp.IP.IsLoopback() {
+		return nil, fmt.Errorf("%s is reachable from elsewhere", addr)
+	}
+	return net.ListenTCP("tcp", tcp)
 }
 
 // localOrigin is where a browser on this machine finds the listener. Passkeys want

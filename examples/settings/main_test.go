@@ -82,7 +82,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestRunRefuses(t *testing.T) {
-	for _, args := range [][]string{{"-addr", "nowhere"}, {"more"}, {"-unknown"}} {
+	for _, args := range [][]string{{"-addr", "nowhere"}, {"-addr", "0.0.0.0:0"}, {"-addr", ":0"}, {"more"}, {"-unknown"}} {
 		if err := run(t.Context(), args, io.Discard, io.Discard); err == nil {
 			t.Errorf("run %q: got no error", args)
 		}
