@@ -109,12 +109,12 @@ func testAccessible(a at) {
 	a.open("Appearance")
 }
 
-// accessible fails for what axe-core finds serious or critical, and for a page
+// accessible fails for all that axe-core finds, and for a page
 // that is wider than the screen.
 func (a at) accessible(what string) {
 	a.t.Helper()
-	found := a.do(`axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => violations.filter(v => ["serious", "critical"].includes(v.impact))
-		.map(v => v.id + ": " + v.nodes.map(n => n.html + " " + n.failureSummary).join("\n")).join("\n"))`)
+	found := a.do(`axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => violations
+		.map(v => v.impact + " " + v.id + ": " + v.nodes.map(n => n.html + " " + n.failureSummary).join("\n")).join("\n"))`)
 	if found != "" {
 		a.t.Errorf("%s: %s", what, found)
 	}

@@ -49,6 +49,11 @@ func newStage(t *testing.T) *stage {
 	if s.demo, err = newDemo(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // what is logged belongs to the test
+		if err := s.api.Auth().Flush(context.WithoutCancel(t.Context())); err != nil {
+			t.Errorf("flush: %v", err)
+		}
+	})
 	server.Config.Handler, hub.Config.Handler = s.handler(), s.github
 	server.Start()
 	t.Cleanup(server.Close)

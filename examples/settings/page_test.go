@@ -24,6 +24,7 @@ func TestPage(t *testing.T) {
 		{"drawing", testDrawing},
 		{"notifications", testNotifications},
 		{"autonomy", testAutonomy},
+		{"second factor demanded", testDemanded},
 		{"sessions", testSessions},
 		{"keys", testKeys},
 		{"GitHub", testGitHub},

@@ -2,16 +2,11 @@ package main
 
 import (
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
-	"github.com/pquerna/otp/totp"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/integrations/githubtest"
@@ -200,6 +195,9 @@ func testGitHub(a at) {
 	a.see("50 repositories, and more")
 	a.press("Show more")
 	a.see("100 repositories, and more")
+	if got := a.do(`new Set([...document.querySelectorAll("main li li")].map(li => li.textContent)).size`); got != "100" {
+		a.t.Errorf("%s different repositories are shown, want 100", got)
+	}
 	a.fill("Search the repositories of acme", "REPO-12")
 	a.press("Search")
 	a.see("acme/repo-129")
@@ -248,138 +246,6 @@ func (a at) leave(name string) {
 	}
 	a.do(`drive.until("the page", () => document.querySelector("h1"))`)
 	a.do(`drive.ready()`)
-}
-
-func testPasskeys(a at) {
-	a.command(a.t, "WebAuthn.enable", func() error {
-		_, err := chromedp.Call(a.ctx, webauthn.Enable, webauthn.EnableParams{})
-		return err
-	})
-	a.command(a.t, "WebAuthn.addVirtualAuthenticator", func() error {
-		_, err := chromedp.Call(a.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
-			Protocol: "ctap2", Transport: "internal", HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
-		}})
-		return err
-	})
-	a.open("Passkeys")
-	a.fill("Name of the new passkey", "<Phone>")
-	a.press("Register a passkey")
-	a.refused("Name of the new passkey", "bracket")
-	a.fill("Name of the new passkey", "Phone")
-	a.press("Register a passkey")
-	a.see("The passkey is registered.")
-	a.press("Register a passkey")
-	a.alerted("has a passkey for the account already")
-	a.fill("New name of Phone", "see evil.example")
-	a.press("Rename Phone")
-	a.refused("New name of Phone", "address")
-	a.fill("New name of Phone", "Telephone")
-	a.press("Rename Phone")
-	a.see("The passkey has a new name.")
-
-	a.press("Sign out")
-	a.press("Use a passkey")
-	a.open("Second factor")
-	a.fill("Ask for a passkey after the password", true)
-	a.press("Save")
-	a.see("Passkeys are a second factor.")
-	a.press("Sign out")
-	a.signIn(demoPassword)
-	a.see("The six digits of your authenticator")
-	a.press("Use a passkey")
-	a.open("Passkeys")
-	a.pressAll("Remove Telephone", "Remove the passkey")
-	a.see("The passkey is removed.")
-}
-
-func testFactor(a at) {
-	a.open("Second factor")
-	a.fill("Ask for a passkey after the password", false)
-	a.press("Save")
-	a.see("Passkeys are no second factor.")
-	a.fill("Ask for a passkey after the password", true)
-	a.press("Save")
-	a.refused("As second factor", "passkey")
-
-	a.press("Set up an authenticator")
-	a.do(`drive.until("the code", () => document.querySelector("img.qr")?.naturalWidth > 100)`)
-	a.fill("Code", "12")
-	a.press("Turn on")
-	a.refused("Code", "")
-	secret := a.do(`document.querySelector(".secret").textContent`)
-	a.fill("Code", a.code(secret))
-	a.press("Turn on")
-	a.see("Your backup codes")
-	codes := a.backupCodes()
-
-	a.press("Sign out")
-	a.signIn(demoPassword)
-	a.fill("Code", "000000")
-	a.press("Continue")
-	a.refused("Code", "")
-	a.clock.advance(time.Minute) // a wrong code bars the next one, and a code is good once
-	a.fill("Code", a.code(secret))
-	a.press("Continue")
-	a.see("Dämo & Söhne")
-	a.press("Sign out")
-	a.see("You have signed out.")
-	a.forgetCookies() // or else this browser is remembered
-	a.signIn(demoPassword)
-	a.fill("Code", codes[0])
-	a.press("Continue")
-
-	a.open("Second factor")
-	a.see("9 backup codes left")
-	a.pressAll("New backup codes", "Make new codes")
-	a.see("Your backup codes")
-	if next := a.backupCodes(); slices.Contains(next, codes[1]) {
-		a.t.Errorf("the new codes %q have one of the old ones %q", next, codes)
-	}
-	a.do(`(window.print = () => { window.printed = true }, 0)`)
-	a.press("Print")
-	a.do(`drive.until("a print", () => window.printed)`)
-	a.printed()
-	a.pressAll("I have them", "Turn off", "Turn it off")
-	a.see("The authenticator is off.")
-}
-
-// code is what an authenticator with this secret shows.
-func (a at) code(secret string) string {
-	a.t.Helper()
-	code, err := totp.GenerateCode(secret, a.clock.now())
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return code
-}
-
-func (a at) backupCodes() []string {
-	a.t.Helper()
-	codes := strings.Fields(a.do(`[...document.querySelectorAll(".codes li")].map(li => li.textContent).join(" ")`))
-	if len(codes) != 10 {
-		a.t.Fatalf("the backup codes are %q", codes)
-	}
-	return codes
-}
-
-// printed checks that backup codes are printed, and nothing around them.
-func (a at) printed() {
-	a.t.Helper()
-	a.emulate(emulation.SetEmulatedMediaParams{Media: "print"})
-	for selector, want := range map[string]string{".codes li": "true", "nav": "false", "header": "false", ".print button": "false"} {
-		if got := a.do(`document.querySelector(%s).checkVisibility()`, selector); got != want {
-			a.t.Errorf("in print, visibility of %s is %s, want %s", selector, got, want)
-		}
-	}
-	a.emulate(emulation.SetEmulatedMediaParams{})
-}
-
-func (a at) emulate(media emulation.SetEmulatedMediaParams) {
-	a.t.Helper()
-	a.command(a.t, "Emulation.setEmulatedMedia", func() error {
-		_, err := chromedp.Call(a.ctx, emulation.SetEmulatedMedia, media)
-		return err
-	})
 }
 
 // testEnd is a session that ends while the page is open.

@@ -6,9 +6,9 @@ addEventListener("unhandledrejection", e => wrong.push("rejection: " + e.reason)
 addEventListener("securitypolicyviolation", e => wrong.push("policy: " + e.violatedDirective + " " + e.blockedURI));
 
 const drive = {
-  // until waits, up to 10 seconds, until there is something.
+  // until waits, up to 30 seconds, until there is something.
   until(what, find) {
-    const end = performance.now() + 10000;
+    const end = performance.now() + 30000;
     return new Promise((done, fail) => {
       const look = () => {
         const found = find();
@@ -33,7 +33,7 @@ const drive = {
   // press waits for what the same button, or a button of the same form, has begun.
   async press(name) {
     const idle = node => node && !node.closest("[aria-busy=true]") && node;
-    (await drive.until(`button ${name}`, () => idle(drive.among("button, nav a", name)))).click();
+    (await drive.until(`button ${name}`, () => idle(drive.among("button, a", name)))).click();
   },
 
   async control(label) {

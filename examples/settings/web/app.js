@@ -48,6 +48,7 @@ async function open() {
   try {
     await panels[name].show(section, page)
   } catch (err) {
+    if (err.code === "two_factor_setup_required") section.append(el("a", {href: "#factor"}, "Set up a second factor"))
     if (section.isConnected) fail(err) // or else nobody waits for it any more
   } finally {
     section.ariaBusy = "false"
