@@ -109,14 +109,17 @@ func testAccessible(a at) {
 	a.open("Appearance")
 }
 
-// accessible fails for all that axe-core finds, and for a page
-// that is wider than the screen.
+// accessible fails for all that axe-core finds, for what is no text for people, and
+// for a page that is wider than the screen.
 func (a at) accessible(what string) {
 	a.t.Helper()
 	found := a.do(`axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => violations
 		.map(v => v.impact + " " + v.id + ": " + v.nodes.map(n => n.html + " " + n.failureSummary).join("\n")).join("\n"))`)
 	if found != "" {
 		a.t.Errorf("%s: %s", what, found)
+	}
+	if got := a.do(`document.body.innerText.match(/null|undefined|NaN|\[object/) ?? ""`); got != "" {
+		a.t.Errorf("%s says %q", what, got)
 	}
 	if got := a.do(`document.documentElement.scrollWidth - innerWidth`); got != "0" && !strings.HasPrefix(got, "-") {
 		a.t.Errorf("%s is %s pixels wider than the screen", what, got)

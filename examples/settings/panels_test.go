@@ -70,7 +70,7 @@ func testNotifications(a at) {
 	a.refused("Mail", "data_pipeline_error_threshold")
 	a.fill("Share of failures in a pipeline", "0.25")
 	a.fill("I was mentioned in a discussion", false)
-	a.do(`drive.fill("comment mention", false)`)
+	a.do(`drive.fill("Comment mention", false)`)
 	a.fill("Acme", false)
 	a.press("Save notifications")
 	a.see("Your notifications are saved.")

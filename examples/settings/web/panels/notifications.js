@@ -22,6 +22,9 @@ const perTeam = {
   web_analytics_weekly_digest_project_enabled: "Web analytics of the week",
 }
 
+// words makes a label of the name of a type, of which there will be more.
+const words = name => name[0].toUpperCase() + name.slice(1).replaceAll("_", " ")
+
 const negative = name => name.endsWith("_disabled") && name !== "plugin_disabled"
 
 export async function show(root, page) {
@@ -45,7 +48,7 @@ export async function show(root, page) {
     el("div", {class: "columns"}, Object.entries(perTeam).map(([name, label]) => switches.box(label, [name, team.id]))),
     el("p", {class: "hint"}, "At once, in the application:"),
     el("div", {class: "columns"}, page.user.active_realtime_notification_types.map(type =>
-      switches.box(type.replaceAll("_", " "), ["realtime_notifications_disabled", type, team.id]))))),
+      switches.box(words(type), ["realtime_notifications_disabled", type, team.id]))))),
   group("organizations", "Somebody joined", page.user.organizations.map(organization =>
     switches.box(organization.name, ["organization_member_join_email_disabled", organization.id]))),
   submitButton("Save notifications")))

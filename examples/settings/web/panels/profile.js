@@ -9,7 +9,7 @@ const roles = ["engineering", "data", "product", "founder", "leadership", "marke
 export async function show(root, page) {
   root.append(
     el("h2", {}, "About you"), nameForm(page),
-    el("h2", {}, "Email"), pending(page), emailForm(page),
+    el("h2", {}, "Email"), ...pending(page), emailForm(page),
     el("h2", {}, "Password"), passwordForm(page))
 }
 
@@ -30,15 +30,16 @@ function nameForm(page) {
   submitButton("Save profile"))
 }
 
+// pending is an address that was not verified yet, if there is one.
 function pending(page) {
-  if (!page.user.pending_email) return null
-  return el("div", {class: "card row"},
+  if (!page.user.pending_email) return []
+  return [el("div", {class: "card row"},
     el("p", {}, `${page.user.pending_email} waits for the link that was mailed to it.`),
     button("Cancel the change", async () => {
       page.update(await call("PATCH", "/api/users/cancel_email_change_request"))
       await page.reload()
       say("The address stays as it is.")
-    }))
+    }))]
 }
 
 function emailForm(page) {
