@@ -20,6 +20,7 @@ var screenshots = flag.String("screenshots", "", "folder to write the README's p
 func TestAccessible(t *testing.T) {
 	s := newStage(t)
 	axe := readAxe(t)
+	registerPasskey(at{s, t})
 	for _, screen := range []struct {
 		name          string
 		width, height int64
@@ -44,6 +45,16 @@ func TestAccessible(t *testing.T) {
 			})
 		}
 	}
+}
+
+// registerPasskey makes the panel of passkeys show one.
+func registerPasskey(a at) {
+	a.plugIn()
+	a.visit("/")
+	a.signIn(demoPassword)
+	a.open("Passkeys")
+	a.press("Register a passkey")
+	a.see("The passkey is registered.")
 }
 
 // photograph writes what the screen shows to a file.

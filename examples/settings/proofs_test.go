@@ -15,7 +15,9 @@ import (
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
-func testPasskeys(a at) {
+// plugIn gives the browser an authenticator that verifies its user.
+func (a at) plugIn() {
+	a.t.Helper()
 	a.command(a.t, "WebAuthn.enable", func() error {
 		_, err := chromedp.Call(a.ctx, webauthn.Enable, webauthn.EnableParams{})
 		return err
@@ -26,6 +28,10 @@ func testPasskeys(a at) {
 		}})
 		return err
 	})
+}
+
+func testPasskeys(a at) {
+	a.plugIn()
 	a.open("Passkeys")
 	a.fill("Name of the new passkey", "<Phone>")
 	a.press("Register a passkey")
