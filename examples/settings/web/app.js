@@ -91,6 +91,7 @@ async function start() {
 }
 
 onSignedOut(err => {
+  if (!user) return // who has signed out needs no news of a request that was under way
   showSignIn()
   fail(err)
 })
