@@ -72,34 +72,8 @@ func testFactor(a at) {
 	a.press("Save")
 	a.refused("As second factor", "passkey")
 
-	a.press("Set up an authenticator")
-	a.do(`drive.until("the code", () => document.querySelector("img.qr")?.naturalWidth > 100)`)
-	a.fill("Code", "12")
-	a.press("Turn on")
-	a.refused("Code", "")
-	secret := a.do(`document.querySelector(".secret").textContent`)
-	a.fill("Code", a.code(secret))
-	a.press("Turn on")
-	a.see("Your backup codes")
-	codes := a.backupCodes()
-
-	a.press("Sign out")
-	a.signIn(demoPassword)
-	a.fill("Code", "000000")
-	a.press("Continue")
-	a.refused("Code", "")
-	a.clock.advance(time.Minute) // a wrong code bars the next one, and a code is good once
-	a.fill("Code", a.code(secret))
-	a.press("Continue")
-	a.see("Dämo & Söhne")
-	a.press("Sign out")
-	a.see("You have signed out.")
-	a.forgetCookies() // or else this browser is remembered
-	a.signIn(demoPassword)
-	a.fill("Code", codes[0])
-	a.press("Continue")
-
-	a.see("Sign out")
+	secret, codes := a.setUp()
+	testSecondStep(a, secret, codes[0])
 	testUnproved(a)
 	a.open("Second factor")
 	a.see("9 backup codes left")
@@ -114,6 +88,41 @@ func testFactor(a at) {
 	a.printed()
 	a.pressAll("I have them", "Turn off", "Turn it off")
 	a.see("The authenticator is off.")
+}
+
+// setUp turns an authenticator on, and returns its secret and the backup codes.
+func (a at) setUp() (secret string, codes []string) {
+	a.t.Helper()
+	a.press("Set up an authenticator")
+	a.do(`drive.until("the code", () => document.querySelector("img.qr")?.naturalWidth > 100)`)
+	a.fill("Code", "12")
+	a.press("Turn on")
+	a.refused("Code", "")
+	secret = a.do(`document.querySelector(".secret").textContent`)
+	a.fill("Code", a.code(secret))
+	a.press("Turn on")
+	a.see("Your backup codes")
+	return secret, a.backupCodes()
+}
+
+// testSecondStep signs in by a code of the authenticator, and by a backup code.
+func testSecondStep(a at, secret, backup string) {
+	a.press("Sign out")
+	a.signIn(demoPassword)
+	a.fill("Code", "000000")
+	a.press("Continue")
+	a.refused("Code", "")
+	a.clock.advance(time.Minute) // a wrong code bars the next one, and a code is good once
+	a.fill("Code", a.code(secret))
+	a.press("Continue")
+	a.see("Dämo & Söhne")
+	a.press("Sign out")
+	a.see("You have signed out.")
+	a.forgetCookies() // or else this browser is remembered
+	a.signIn(demoPassword)
+	a.fill("Code", backup)
+	a.press("Continue")
+	a.see("Sign out")
 }
 
 // demand sets whether the organization demands a second factor.
