@@ -57,7 +57,7 @@ function authenticator(root, page, status) {
 // has them.
 async function newCodes(root, page) {
   const {backup_codes} = await call("POST", `${me}/two_factor_backup_codes`)
-  const heading = el("h2", {tabindex: "-1"}, "Your backup codes")
+  const heading = el("h1", {tabindex: "-1"}, "Your backup codes")
   root.replaceChildren(el("div", {class: "card print"}, heading,
     el("p", {}, `Each signs ${page.user.email} in once, when the authenticator is not at hand. This is the only time that they are shown.`),
     el("ul", {class: "codes"}, backup_codes.map(code => el("li", {class: "code"}, code))),
