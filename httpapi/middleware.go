@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -114,7 +115,7 @@ func accepts(r *http.Request) bool {
 		media, params, _ := strings.Cut(part, ";")
 		switch strings.ToLower(strings.TrimSpace(media)) {
 		case "", "*/*", "application/*", "application/json":
-			if !zeroQuality(params) {
+			if weight(params) > 0 {
 				return true
 			}
 		}
@@ -122,15 +123,24 @@ func accepts(r *http.Request) bool {
 	return false
 }
 
-// zeroQuality reports q=0, which means "not acceptable" (RFC 9110 §12.4.2).
-func zeroQuality(params string) bool {
+// weight is the q of a media range or a coding, 1 if there is none; 0 means "not
+// acceptable" (RFC 9110 §12.4.2). Of several the lowest counts, and what is no
+// number does not.
+func weight(params string) float64 {
+	lowest := 1.0
 	for p := range strings.SplitSeq(params, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if strings.EqualFold(name, "q") && strings.Trim(value, "0.") == "" {
-			return true
+		if !strings.EqualFold(name, "q") {
+			continue
+		}
+		if strings.Trim(value, "0.") == "" {
+			return 0
+		}
+		if q, err := strconv.ParseFloat(value, 64); err == nil && q > 0 {
+			lowest = min(lowest, q)
 		}
 	}
-	return false
+	return lowest
 }
 
 // safeMethod reports a method that changes nothing (RFC 9110 §9.2.1).

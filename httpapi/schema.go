@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -127,18 +126,6 @@ func quality(r *http.Request, names ...string) float64 {
 		}
 	}
 	return best
-}
-
-// weight is the q among the parameters of a range, 1 by default and if it cannot
-// be read.
-func weight(params string) float64 {
-	for p := range strings.SplitSeq(params, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if q, err := strconv.ParseFloat(value, 64); strings.EqualFold(name, "q") && err == nil && q >= 0 && q <= 1 {
-			return q
-		}
-	}
-	return 1
 }
 
 // docsTypes are the types of file that a page may have.
