@@ -110,7 +110,7 @@ func (k *apiKey) save(ctx context.Context, a *attempt) error {
 
 func (k *apiKey) number(*attempt) int64 { return 0 }
 
-func (k *apiKey) claim(s seen) {
+func (k *apiKey) claim(s *seen) {
 	s.add("key", k.value.ID)
 	s.add("key of "+idText(k.owner), k.value.ID)
 	s.add("hash", string(k.value.Hash[:]))

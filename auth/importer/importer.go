@@ -71,7 +71,7 @@ const (
 func Run(ctx context.Context, store auth.Store, accounts *users.Service, credentials *auth.Service, r io.Reader, o Options) (Report, error) {
 	im := &run{store: store, accounts: accounts, credentials: credentials, options: o}
 	if o.DryRun {
-		im.seen = seen{}
+		im.seen = newSeen()
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	batches := make(chan batch)
@@ -126,7 +126,7 @@ type run struct {
 	report      Report
 
 	users, teams numbers
-	seen         seen // nil but in a dry run
+	seen         *seen // nil but in a dry run
 	// careful says that users are looked up before they are written. Otherwise they
 	// are written at once, which is faster, and if one is refused, its batch is done
 	// again with care.

@@ -44,25 +44,27 @@ func (n *numbers) get(number int64) (id int64, ok bool) {
 	return n.spans[i].id + number - n.spans[i].first, true
 }
 
-// seed makes the sums of one process differ from those of another.
-var seed = maphash.MakeSeed()
-
 // seen has what the lines of a dry run would claim, each as a sum of 64 bits. A nil
 // one has nothing.
-type seen map[uint64]struct{}
+type seen struct {
+	seed maphash.Seed // which makes these sums differ from those of another run
+	sums map[uint64]struct{}
+}
 
-func sumOf(kind, value string) uint64 { return maphash.String(seed, kind+"\x00"+value) }
+func newSeen() *seen { return &seen{maphash.MakeSeed(), map[uint64]struct{}{}} }
 
-func (s seen) has(kind, value string) bool {
+func (s *seen) sumOf(kind, value string) uint64 { return maphash.String(s.seed, kind+"\x00"+value) }
+
+func (s *seen) has(kind, value string) bool {
 	if s == nil {
 		return false
 	}
-	_, ok := s[sumOf(kind, value)]
+	_, ok := s.sums[s.sumOf(kind, value)]
 	return ok
 }
 
-func (s seen) add(kind, value string) {
+func (s *seen) add(kind, value string) {
 	if s != nil {
-		s[sumOf(kind, value)] = struct{}{}
+		s.sums[s.sumOf(kind, value)] = struct{}{}
 	}
 }

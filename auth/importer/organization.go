@@ -84,7 +84,7 @@ func (o *organization) save(ctx context.Context, a *attempt) error {
 
 func (o *organization) number(*attempt) int64 { return 0 }
 
-func (o *organization) claim(s seen) { s.add("organization", o.value.ID.String()) }
+func (o *organization) claim(s *seen) { s.add("organization", o.value.ID.String()) }
 
 func (o *organization) count(_ *run, c *Counts, _ int64) { c.Organizations++ }
 
@@ -134,7 +134,7 @@ func (d *domain) save(ctx context.Context, a *attempt) error {
 
 func (d *domain) number(*attempt) int64 { return 0 }
 
-func (d *domain) claim(seen) {}
+func (d *domain) claim(*seen) {}
 
 func (d *domain) count(_ *run, c *Counts, _ int64) { c.Domains++ }
 
@@ -201,7 +201,7 @@ func (t *team) save(ctx context.Context, a *attempt) error {
 
 func (t *team) number(a *attempt) int64 { return a.newTeams[t.pk] }
 
-func (t *team) claim(s seen) { s.add("team", t.value.UUID.String()) }
+func (t *team) claim(s *seen) { s.add("team", t.value.UUID.String()) }
 
 func (t *team) count(im *run, c *Counts, number int64) {
 	c.Teams++

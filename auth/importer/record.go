@@ -22,7 +22,7 @@ type record interface {
 	// number returns the id that the record has here, of a user or team.
 	number(a *attempt) int64
 	// claim notes what no later line of a dry run may have too.
-	claim(s seen)
+	claim(s *seen)
 	// count raises the number of such records, once they are committed.
 	count(im *run, c *Counts, number int64)
 }

@@ -151,7 +151,7 @@ func (u *user) save(ctx context.Context, a *attempt) error {
 
 func (u *user) number(a *attempt) int64 { return a.newUsers[u.pk] }
 
-func (u *user) claim(s seen) {
+func (u *user) claim(s *seen) {
 	s.add("user", u.value.UUID.String())
 	s.add("email", users.FoldEmail(u.value.Email))
 	s.add("distinct", u.value.DistinctID)
@@ -214,6 +214,6 @@ func (m *membership) save(ctx context.Context, a *attempt) error {
 
 func (m *membership) number(*attempt) int64 { return 0 }
 
-func (m *membership) claim(s seen) { s.add("membership", m.key()) }
+func (m *membership) claim(s *seen) { s.add("membership", m.key()) }
 
 func (m *membership) count(_ *run, c *Counts, _ int64) { c.Memberships++ }
