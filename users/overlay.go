@@ -10,6 +10,7 @@ import "strings"
 func overlayPlain(base, over JSON) (JSON, bool) {
 	var b strings.Builder
 	b.Grow(len(base) + len(over))
+	b.WriteByte('{')
 	above := plainMembers{rest: string(over)}
 	if !above.next() {
 		return "", false
@@ -23,7 +24,9 @@ func overlayPlain(base, over JSON) (JSON, bool) {
 		if m.kind != below.kind {
 			return "", false
 		}
-		b.WriteByte("{,"[min(b.Len(), 1)])
+		if b.Len() > len("{") {
+			b.WriteByte(',')
+		}
 		b.WriteString(m.text)
 		if m == &above && !above.next() {
 			return "", false
