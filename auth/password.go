@@ -27,6 +27,7 @@ type Cost struct {
 const (
 	saltBytes = 16 // RFC 9106 §3.1
 	hashBytes = 32
+	hashLanes = 1
 
 	// A stored hash may ask for at most this much: an imported row must not be
 	// able to exhaust the machine.
@@ -82,19 +83,18 @@ func (h *hasher) hash(password string) (users.Secret, error) {
 
 // hashSalted needs a slot.
 func (h *hasher) hashSalted(password string, salt []byte) users.Secret {
-	sum := argon2.IDKey([]byte(password), salt, h.cost.Passes, h.cost.KiB, 1, hashBytes)
-	return users.Secret(fmt.Sprintf("%s%s$%s", h.prefix(), base64.RawStdEncoding.EncodeToString(salt),
-		base64.RawStdEncoding.EncodeToString(sum)))
+	sum := argon2.IDKey([]byte(password), salt, h.cost.Passes, h.cost.KiB, hashLanes, hashBytes)
+	return phc{h.cost.KiB, h.cost.Passes, hashLanes, salt, sum}.text()
 }
 
-// prefix is how hashes of the current cost begin (PHC string format).
-func (h *hasher) prefix() string {
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$", argon2.Version, h.cost.KiB, h.cost.Passes)
+// costPrefix is how hashes of a cost begin (PHC string format).
+func costPrefix(kib, passes uint32, lanes uint8) string {
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$", argon2.Version, kib, passes, lanes)
 }
 
 // outdated reports whether a stored hash has another cost than new ones.
 func (h *hasher) outdated(stored users.Secret) bool {
-	return !strings.HasPrefix(string(stored), h.prefix())
+	return !strings.HasPrefix(string(stored), costPrefix(h.cost.KiB, h.cost.Passes, hashLanes))
 }
 
 // phc is a stored hash in its parts.
@@ -105,20 +105,24 @@ type phc struct {
 }
 
 // parsePHC reads what hash wrote, or what was imported and costs no more than
-// is bearable.
+// is bearable. Only the one spelling is taken: Sscanf and the base64 decoder would
+// pass over line breaks and what follows a number.
 func parsePHC(stored users.Secret) (p phc, ok bool) {
 	parts := strings.Split(string(stored), "$")
 	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" {
 		return phc{}, false
 	}
-	var version int
-	_, verr := fmt.Sscanf(parts[2], "v=%d", &version)
 	_, perr := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.kib, &p.passes, &p.lanes)
 	var serr, werr error
 	p.salt, serr = base64.RawStdEncoding.DecodeString(parts[4])
 	p.sum, werr = base64.RawStdEncoding.DecodeString(parts[5])
-	return p, verr == nil && perr == nil && serr == nil && werr == nil && version == argon2.Version && len(p.sum) >= 16 && len(p.sum) <= 64 &&
+	return p, perr == nil && serr == nil && werr == nil && p.text() == stored && len(p.sum) >= 16 && len(p.sum) <= 64 &&
 		p.kib <= maxKiB && p.passes >= 1 && p.passes <= maxPasses && p.lanes >= 1 && p.lanes <= maxLanes
+}
+
+// text is the hash as it is stored, a PHC string.
+func (p phc) text() users.Secret {
+	return users.Secret(costPrefix(p.kib, p.passes, p.lanes) + base64.RawStdEncoding.EncodeToString(p.salt) + "$" + base64.RawStdEncoding.EncodeToString(p.sum))
 }
 
 // derive hashes another password at the same cost and with the same salt. It
@@ -140,7 +144,7 @@ func (h *hasher) matches(stored users.Secret, password string) bool {
 			return true
 		}
 	} else {
-		argon2.IDKey([]byte(password), make([]byte, saltBytes), h.cost.Passes, h.cost.KiB, 1, hashBytes)
+		argon2.IDKey([]byte(password), make([]byte, saltBytes), h.cost.Passes, h.cost.KiB, hashLanes, hashBytes)
 	}
 	h.ballast.missing(f.work).spend(password, f.work)
 	return false
