@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -248,33 +247,6 @@ func TestCallbackOfSomebodyWhoLeft(t *testing.T) {
 		back := e.visit(e.startLink(e.session(bob, 0), ""))
 		e.after(userRoute, func() { e.do("DELETE", "/api/users/@me", "", e.session(bob, 0)).ok(204) })
 		e.callback(e.session(bob, 0), back).lands(failurePage("invalid_state"))
-	})
-}
-
-// TestRacingCallbacks: one of many exchanges the code.
-func TestRacingCallbacks(t *testing.T) {
-	withGitHub(t, acme, nil, func(t *testing.T, e *env) {
-		who := e.session(e.user("alice"), 0)
-		back := e.visit(e.startLink(who, ""))
-		e.gh.server.ClearRequests()
-		const callers = 100
-		pages := make([]string, callers)
-		var wg sync.WaitGroup
-		for i := range callers {
-			wg.Go(func() { pages[i] = e.callback(who, back).header.Get("Location") })
-		}
-		wg.Wait()
-		won := 0
-		for _, page := range pages {
-			if page == linkedPage {
-				won++
-			} else if page != failurePage("invalid_state") {
-				t.Errorf("a loser lands on %q", page)
-			}
-		}
-		if n := e.gh.server.Count(exchangeRoute); won != 1 || n != 1 {
-			t.Errorf("%d callbacks succeeded and %d codes were exchanged, want one each", won, n)
-		}
 	})
 }
 

@@ -122,22 +122,6 @@ func race(fn func(n int) int) map[int]int {
 	return count
 }
 
-// TestOneLinkIsSpentOnce, whoever is first.
-func TestOneLinkIsSpentOnce(t *testing.T) {
-	each(t, withMail, func(t *testing.T, e *env) {
-		alice := e.user("alice")
-		tk := e.stage(alice, "new@example.com")
-		if got := race(func(int) int { return e.verify(alice, tk).status }); got[200] != 1 || got[400] != 99 {
-			t.Errorf("100 uses of a link: got statuses %v, want one 200 and 99 times 400", got)
-		}
-		e.mailed("EmailChanged alice@example.com, EmailChanged new@example.com")
-		sessions, err := e.store.Sessions(t.Context(), alice.ID)
-		if err != nil || len(sessions) != 1 {
-			t.Errorf("got %d sessions, %v, want 1", len(sessions), err)
-		}
-	})
-}
-
 // TestOneWinsAnAddress of those who may all prove it.
 func TestOneWinsAnAddress(t *testing.T) {
 	each(t, withMail, func(t *testing.T, e *env) {

@@ -268,34 +268,3 @@ func TestSecondStepBounds(t *testing.T) {
 		e.do("POST", "/api/login", credentials("bob", password), device).ok(200)
 	})
 }
-
-// TestSecondStepRaces: of a hundred second steps with one backup code or one
-// time step, one gets in.
-func TestSecondStepRaces(t *testing.T) {
-	each(t, func(c *httpapi.Config) { c.Auth.SecondSteps.Max = -1 }, func(t *testing.T, e *env) {
-		alice := e.user("alice")
-		secret, cookie := e.enrol(alice)
-		backup := e.backupCodes(cookie)[0]
-		for _, code := range []string{e.code(secret), backup} {
-			const racers = 100
-			var pending []option
-			for range 10 { // more would push each other out
-				pending = append(pending, e.pending("alice"))
-			}
-			results := make(chan int, racers)
-			for i := range racers {
-				go func() { results <- e.do("POST", "/api/login/token", token(code), pending[i%len(pending)]).status }()
-			}
-			in := 0
-			for range racers {
-				if <-results == 200 {
-					in++
-				}
-			}
-			if in != 1 {
-				t.Errorf("%d logins got in with one code of %d characters, want 1", in, len(code))
-			}
-			e.advance(time.Hour)
-		}
-	})
-}
