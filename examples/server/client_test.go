@@ -100,7 +100,7 @@ func (c *client) fail(format string, args ...any) {
 }
 
 // send sends a request and reports whether it was served, with this status. If
-// not, it must have been told that the service cannot answer.
+// not, it must have been told that the service cannot answer now.
 func (c *client) send(by credential, method, path, body string, status int) (answer any, cookie string, ok bool) {
 	_, answer, cookie, ok = c.ask(by, method, path, body, status)
 	return answer, cookie, ok
@@ -139,8 +139,11 @@ func (c *client) ask(by credential, method, path, body string, statuses ...int) 
 	}
 	ok = slices.Contains(statuses, res.StatusCode)
 	c.note(sample{sent, time.Now(), ok})
-	if envelope, _ := answer.(map[string]any); !ok && (res.StatusCode != http.StatusServiceUnavailable || envelope["type"] != "server_error") {
-		c.fail("%s %s %s: got %d, %v, want one of %v, or 503", method, path, body, res.StatusCode, answer, statuses)
+	envelope, _ := answer.(map[string]any)
+	refused := res.StatusCode == http.StatusServiceUnavailable && envelope["type"] == "server_error" ||
+		res.StatusCode == http.StatusTooManyRequests && envelope["type"] == "throttled_error" // too many hash passwords
+	if !ok && !refused {
+		c.fail("%s %s %s: got %d, %v, want one of %v, or 503 or 429", method, path, body, res.StatusCode, answer, statuses)
 	}
 	for _, k := range res.Cookies() {
 		cookie = k.Name + "=" + k.Value
