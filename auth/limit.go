@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,7 +61,7 @@ type Asker struct {
 	User   users.ID // the caller
 	Email  string   // named in the request
 	UUID   string   // named in the request
-	Client string   // address
+	Client string   // address; of IPv6 its /64 network counts
 }
 
 // key names the log of an asker. What the request says is hashed, so that the log
@@ -74,7 +75,7 @@ func (a Asker) key() string {
 	case a.UUID != "":
 		return "uuid:" + hashText(strings.ToLower(a.UUID))
 	}
-	return "client:" + a.Client
+	return "client:" + network(a.Client)
 }
 
 // AllowVerificationMail counts a request for a verification mail. It returns
@@ -169,7 +170,24 @@ func recent(times []time.Time, since time.Time) []time.Time {
 // account, which need not exist. Addresses are hashed, so that the log names
 // nobody.
 func loginKeys(client, foldedEmail string) (address, account string) {
-	return "login-client:" + client, "login-account:" + hashText(foldedEmail)
+	return "login-client:" + network(client), "login-account:" + hashText(foldedEmail)
+}
+
+// network is what a client address counts as: an IPv6 address as its first 64 bits,
+// since a host has all addresses of such a network (RFC 4291 §2.5.1), and any other
+// text as itself.
+func network(client string) string {
+	addr, err := netip.ParseAddr(client)
+	if err != nil || addr.Is4() {
+		return client
+	}
+	if addr.Is4In6() {
+		return addr.Unmap().String()
+	}
+	const hostBits = 64
+	// The error is about a number of bits that the address does not have.
+	p, _ := addr.WithZone("").Prefix(addr.BitLen() - hostBits)
+	return p.String()
 }
 
 func hashText(text string) string {

@@ -17,7 +17,8 @@ import (
 type LoginRequest struct {
 	Email    users.Field[string]
 	Password users.Field[string]
-	// Client is the address that failures are counted for.
+	// Client is the address that failures are counted for. Of an IPv6 address its
+	// /64 network counts.
 	Client string
 	// UserAgent as the browser sent it.
 	UserAgent string

@@ -179,6 +179,22 @@ func TestLoginLockOut(t *testing.T) {
 	})
 }
 
+// TestLoginLockOutOfANetwork: who has one address of IPv6 has 2^64.
+func TestLoginLockOutOfANetwork(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		e.user("alice")
+		for n := range 30 {
+			e.do("POST", "/api/login", credentials("nobody", "wrong"), from(fmt.Sprintf("[2001:db8::%x:1]", n))).invalid("invalid_credentials", "")
+		}
+		for _, address := range []string{"[2001:db8::1]", "[2001:db8::ffff:ffff:ffff:ffff]", "[2001:db8::1%eth0]"} {
+			e.do("POST", "/api/login", credentials("alice", password), from(address)).refused(403, "authentication_error", "too_many_failed_attempts", "")
+		}
+		for _, address := range []string{"[2001:db8:0:1::1]", "192.0.2.1", "[::ffff:192.0.2.1]", "unix"} {
+			e.do("POST", "/api/login", credentials("alice", password), from(address)).ok(200)
+		}
+	})
+}
+
 // TestLoginFailuresOfAnAccount: design section 3, a hundred in an hour from
 // anywhere.
 func TestLoginFailuresOfAnAccount(t *testing.T) {
