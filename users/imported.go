@@ -46,12 +46,15 @@ func (s *Service) ImportedUser(ctx context.Context, u User, p Patch) (User, erro
 // knownNotifications leaves out what is no notification setting. What is no object
 // stays as it is, for the rules to refuse it.
 func knownNotifications(sent JSON) JSON {
+	if _, ok := overlayPlain(defaultNotifications, sent); ok {
+		return sent // without parsing it
+	}
 	settings, ok := object(sent)
 	if !ok {
 		return sent
 	}
-	keys, before := notificationKeys(), len(settings)
-	maps.DeleteFunc(settings, func(key string, _ any) bool { _, known := keys[key]; return !known })
+	before := len(settings)
+	maps.DeleteFunc(settings, func(key string, _ any) bool { _, known := notificationKeys[key]; return !known })
 	kinds, ok := settings["realtime_notifications_disabled"].(map[string]any)
 	if len(settings) == before && !ok {
 		return sent

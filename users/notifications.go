@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // notification is one key of the notification settings, contract section 9.
@@ -16,26 +17,24 @@ type notification struct {
 	merge    func(stored, v any) (any, bool)
 }
 
-// notificationKeys is the table of contract section 9.
-func notificationKeys() map[string]notification {
-	on := notification{true, replaceBool}
-	off := notification{false, replaceBool}
-	return map[string]notification{
-		"plugin_disabled":                              on,
-		"error_tracking_issue_assigned":                on,
-		"error_tracking_weekly_digest":                 on,
-		"error_tracking_weekly_digest_project_enabled": {nil, mergeBools},
-		"discussions_mentioned":                        on,
-		"project_weekly_digest_disabled":               {map[string]any{}, mergeBools},
-		"all_weekly_digest_disabled":                   off,
-		"data_pipeline_error_threshold":                {json.Number("0.01"), replaceShare},
-		"project_api_key_exposed":                      on,
-		"materialized_view_sync_failed":                off,
-		"web_analytics_weekly_digest":                  on,
-		"web_analytics_weekly_digest_project_enabled":  {nil, mergeBools},
-		"organization_member_join_email_disabled":      {map[string]any{}, mergeBools},
-		"realtime_notifications_disabled":              {map[string]any{}, mergeRealtime},
-	}
+var on, off = notification{true, replaceBool}, notification{false, replaceBool}
+
+// notificationKeys is the table of contract section 9. Nobody changes it.
+var notificationKeys = map[string]notification{
+	"plugin_disabled":                              on,
+	"error_tracking_issue_assigned":                on,
+	"error_tracking_weekly_digest":                 on,
+	"error_tracking_weekly_digest_project_enabled": {nil, mergeBools},
+	"discussions_mentioned":                        on,
+	"project_weekly_digest_disabled":               {map[string]any{}, mergeBools},
+	"all_weekly_digest_disabled":                   off,
+	"data_pipeline_error_threshold":                {json.Number("0.01"), replaceShare},
+	"project_api_key_exposed":                      on,
+	"materialized_view_sync_failed":                off,
+	"web_analytics_weekly_digest":                  on,
+	"web_analytics_weekly_digest_project_enabled":  {nil, mergeBools},
+	"organization_member_join_email_disabled":      {map[string]any{}, mergeBools},
+	"realtime_notifications_disabled":              {map[string]any{}, mergeRealtime},
 }
 
 // RealtimeNotificationTypes lists the kinds of real-time notification that can
@@ -67,7 +66,7 @@ func EffectiveNotifications(stored JSON) JSON {
 	if !ok {
 		return defaultNotifications
 	}
-	for key, n := range notificationKeys() {
+	for key, n := range notificationKeys {
 		v, stored := settings[key]
 		if _, ok := n.merge(nil, v); stored && ok {
 			continue
@@ -87,13 +86,12 @@ func mergeNotifications(stored, sent JSON) (JSON, error) {
 	if !ok {
 		return "", invalid(name, "not_a_dict", "Expected an object.")
 	}
-	settings, ok := object(stored)
-	if !ok {
-		settings = map[string]any{}
+	settings := map[string]any{}
+	if before, ok := object(stored); ok {
+		settings = before
 	}
-	keys := notificationKeys()
 	for _, key := range slices.Sorted(maps.Keys(changes)) {
-		n, known := keys[key]
+		n, known := notificationKeys[key]
 		if !known {
 			return "", invalid(name, "invalid_input", "There is no such notification setting.")
 		}
@@ -171,7 +169,10 @@ func mergeRealtime(stored, v any) (any, bool) {
 // object decodes a text that is one JSON object, with numbers as they were
 // written.
 func object(v JSON) (map[string]any, bool) {
-	d := json.NewDecoder(bytes.NewReader([]byte(v)))
+	if v == "" {
+		return nil, false
+	}
+	d := json.NewDecoder(strings.NewReader(string(v)))
 	d.UseNumber()
 	var m map[string]any
 	if err := d.Decode(&m); err != nil || m == nil {
