@@ -90,7 +90,7 @@ func (h *handle) begin(ctx context.Context, o *sql.TxOptions) (*transaction, err
 	if err != nil {
 		return nil, err
 	}
-	return &transaction{t, h}, nil
+	return &transaction{t, h, map[string]*sqlx.Stmt{}}, nil
 }
 
 func (h *handle) takeWanted() []string {
@@ -118,30 +118,39 @@ func (h *handle) closeStatements() error {
 type transaction struct {
 	*sqlx.Tx
 	handle *handle
+	bound  map[string]*sqlx.Stmt // of the handle, in this transaction
 }
 
-func (t *transaction) lookup(text string) *sqlx.Stmt {
+// lookup returns the statement of a text, or nil.
+func (t *transaction) lookup(ctx context.Context, text string) *sqlx.Stmt {
+	if stmt := t.bound[text]; stmt != nil {
+		return stmt
+	}
 	stmt, possible := t.handle.lookup(text)
-	if stmt == nil && possible {
+	if stmt != nil {
+		t.bound[text] = t.StmtxContext(ctx, stmt)
+		return t.bound[text]
+	}
+	if possible {
 		t.handle.mu.Lock()
 		defer t.handle.mu.Unlock()
 		if t.handle.wanted != nil {
 			t.handle.wanted[text] = true
 		}
 	}
-	return stmt
+	return nil
 }
 
 func (t *transaction) QueryxContext(ctx context.Context, query string, args ...any) (*sqlx.Rows, error) {
-	if stmt := t.lookup(query); stmt != nil {
-		return t.StmtxContext(ctx, stmt).QueryxContext(ctx, args...)
+	if stmt := t.lookup(ctx, query); stmt != nil {
+		return stmt.QueryxContext(ctx, args...)
 	}
 	return t.Tx.QueryxContext(ctx, query, args...)
 }
 
 func (t *transaction) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if stmt := t.lookup(query); stmt != nil {
-		return t.StmtxContext(ctx, stmt).ExecContext(ctx, args...)
+	if stmt := t.lookup(ctx, query); stmt != nil {
+		return stmt.ExecContext(ctx, args...)
 	}
 	return t.Tx.ExecContext(ctx, query, args...)
 }
