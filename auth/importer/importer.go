@@ -62,6 +62,8 @@ const (
 	// its commit cheap, and little enough for others who wait for their turn.
 	maxBatch      = 500
 	maxBatchBytes = 4 << 20
+	// readAhead is how many batches wait, decoded, for the one before to be stored.
+	readAhead = 2
 )
 
 // Run imports what r holds into store. accounts and credentials are the services on
@@ -74,7 +76,7 @@ func Run(ctx context.Context, store auth.Store, accounts *users.Service, credent
 		im.seen = newSeen()
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	batches := make(chan batch)
+	batches := make(chan batch, readAhead)
 	var reader sync.WaitGroup
 	reader.Go(func() { im.readAll(ctx, r, batches) })
 	defer reader.Wait()

@@ -146,3 +146,22 @@ func TestPreparedInHostDatabase(t *testing.T) {
 		t.Errorf("%d statements are open after Close, want %d as before New", got, before)
 	}
 }
+
+// TestStatementJournal finds what SQLite needs to undo a statement alone in memory,
+// on the connection of a store that writes; who brings a handle decides that.
+func TestStatementJournal(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(context.Context, string) (*Store, error){"Open": Open, "OpenUncached": OpenUncached} {
+		st, err := open(t.Context(), filepath.Join(t.TempDir(), "a.db"))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var place int
+		if err := st.write.GetContext(t.Context(), &place, "pragma temp_store"); err != nil || place != 2 {
+			t.Errorf("%s: pragma temp_store is %d, %v, want 2, memory", name, place, err)
+		}
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
