@@ -12,7 +12,7 @@ import (
 	"io/fs"
 )
 
-//go:embed index.html start.js favicon.png swagger-ui.css.gz swagger-ui-bundle.js.gz swagger-ui-bundle.js.LICENSE.txt swagger-ui.LICENSE.txt swagger-ui.NOTICE.txt
+//go:embed index.html start.js accessible.css favicon.png swagger-ui.css.gz swagger-ui-bundle.js.gz swagger-ui-bundle.js.LICENSE.txt swagger-ui.LICENSE.txt swagger-ui.NOTICE.txt
 var files embed.FS
 
 // Files returns the files of the page, for httpapi.Config.Docs. They can only be
