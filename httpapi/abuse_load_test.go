@@ -130,6 +130,7 @@ func (g *gate) set(closed chan struct{}) {
 func TestR65ExpensiveHashing(t *testing.T) {
 	inProcess(t, func(c *httpapi.Config) {
 		repeatable(c)
+		withMail(c)
 		c.Rand, c.Auth.LoginFailures = &gate{predictable: predictable{src: c.Rand.(*predictable).src}, arrived: make(chan struct{}, 100)}, -1
 	}, func(t *testing.T, e *env) {
 		e.alone()
@@ -139,7 +140,8 @@ func TestR65ExpensiveHashing(t *testing.T) {
 		for n := range slots {
 			cookies = append(cookies, e.session(e.user(fmt.Sprintf("user%d", n)), 0))
 		}
-		key := e.key(e.user("bob"), "*")
+		bob := e.user("bob")
+		key, link := e.key(bob, "*"), e.askReset(bob)
 		opened := make(chan struct{})
 		g.set(opened)
 		hashing := make(chan reply, slots)
@@ -160,6 +162,7 @@ func TestR65ExpensiveHashing(t *testing.T) {
 			e.do("GET", self, "", key).ok(200)
 			e.do("PATCH", self, `{"first_name":"Bob"}`, key).ok(200)
 		}
+		e.reset(bob, link, newPassword).throttled("1")
 		for range crowd {
 			(<-refused).throttled("1")
 		}
@@ -168,6 +171,7 @@ func TestR65ExpensiveHashing(t *testing.T) {
 		for range slots {
 			(<-hashing).ok(200)
 		}
+		e.checkReset(bob, link).ok(204) // it was not spent
 		e.do("POST", "/api/login", credentials("bob", password)).ok(200)
 	})
 }
