@@ -67,12 +67,13 @@ type Reader interface {
 type Tx interface {
 	Reader
 	// CreateUser stores u under a new ID with Version 1 and returns it. It
-	// returns ErrEmailTaken if another user has the same FoldEmail form, and
-	// ErrConflict if the UUID or DistinctID is taken.
+	// returns ErrEmailTaken if another user has the same FoldEmail form,
+	// ErrConflict if the UUID or DistinctID is taken, and ErrNotFound if its current
+	// organization or team does not exist.
 	CreateUser(ctx context.Context, u User) (User, error)
 	// SaveUser replaces the user of the same ID, raises Version by one over the
-	// stored one and returns the result. It returns ErrNotFound, ErrEmailTaken
-	// or ErrConflict.
+	// stored one and returns the result. It returns ErrNotFound if there is none, or
+	// an error of CreateUser.
 	SaveUser(ctx context.Context, u User) (User, error)
 	// DeleteUser removes the user and all that belongs to it, in every domain,
 	// except lines of the activity log. It returns ErrNotFound.

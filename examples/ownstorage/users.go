@@ -78,7 +78,7 @@ func (s *state) profile(u users.User) *users.Profile {
 
 func (t *tx) CreateUser(ctx context.Context, u users.User) (users.User, error) {
 	u.ID, u.Version = users.ID(t.number("users")), 1
-	if err := t.taken(u); err != nil {
+	if err := t.acceptable(ctx, u); err != nil {
 		return users.User{}, err
 	}
 	set(t, &t.users, u.ID, u)
@@ -90,7 +90,7 @@ func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
 	if err != nil {
 		return users.User{}, err
 	}
-	if err := t.taken(u); err != nil {
+	if err := t.acceptable(ctx, u); err != nil {
 		return users.User{}, err
 	}
 	u.Version = old.Version + 1
@@ -98,8 +98,9 @@ func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
 	return u, nil
 }
 
-// taken reports what u shares with another user and must not.
-func (t *tx) taken(u users.User) error {
+// acceptable reports what u shares with another user and must not, or what it refers
+// to that is not there.
+func (t *tx) acceptable(ctx context.Context, u users.User) error {
 	for id, o := range t.users.rows {
 		if id != u.ID && users.FoldEmail(o.Email) == users.FoldEmail(u.Email) {
 			return users.ErrEmailTaken
@@ -107,6 +108,14 @@ func (t *tx) taken(u users.User) error {
 		if id != u.ID && (o.UUID == u.UUID || o.DistinctID == u.DistinctID) {
 			return users.ErrConflict
 		}
+	}
+	if u.CurrentOrganization != uuid.Nil {
+		if err := exists(ctx, &t.organizations, u.CurrentOrganization); err != nil {
+			return err
+		}
+	}
+	if u.CurrentTeam != 0 {
+		return exists(ctx, &t.teams, u.CurrentTeam)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func (t *tx) CreateUser(ctx context.Context, u users.User) (users.User, error) {
 	}
 	t.d.lastUser++
 	u.ID, u.Version = t.d.lastUser, 1
-	if err := t.conflict(u); err != nil {
+	if err := t.acceptable(u); err != nil {
 		return users.User{}, err
 	}
 	t.claim(u)
@@ -54,7 +54,7 @@ func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
 	if err != nil {
 		return users.User{}, err
 	}
-	if err := t.conflict(u); err != nil {
+	if err := t.acceptable(u); err != nil {
 		return users.User{}, err
 	}
 	t.release(old)
@@ -70,8 +70,9 @@ func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
 	return u, nil
 }
 
-// conflict reports what u shares with another user and must not.
-func (t *tx) conflict(u users.User) error {
+// acceptable reports what u shares with another user and must not, or what it refers
+// to that is not there.
+func (t *tx) acceptable(u users.User) error {
 	if id, taken := t.d.byEmail[users.FoldEmail(u.Email)]; taken && id != u.ID {
 		return users.ErrEmailTaken
 	}
@@ -79,6 +80,11 @@ func (t *tx) conflict(u users.User) error {
 	byDistinct, distinctTaken := t.d.byDistinct[u.DistinctID]
 	if uuidTaken && byUUID != u.ID || distinctTaken && byDistinct != u.ID {
 		return users.ErrConflict
+	}
+	_, organization := t.d.organizations[u.CurrentOrganization]
+	_, team := t.d.teams[u.CurrentTeam]
+	if u.CurrentOrganization != uuid.Nil && !organization || u.CurrentTeam != 0 && !team {
+		return users.ErrNotFound
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(storeFaults(), txFaults(), eventFaults(), factorFaults(), autonomyFaults(), integrationFaults())
+	return slices.Concat(storeFaults(), txFaults(), userFaults(), eventFaults(), factorFaults(), autonomyFaults(), integrationFaults())
 }
 
 // store passes transactions through update.

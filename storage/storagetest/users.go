@@ -18,6 +18,7 @@ func userTests() []test {
 		{"round trip of every field", testUserRoundTrip},
 		{"round trip of missing and zero values", testUserNulls},
 		{"not found", testUserNotFound},
+		{"current organization and team exist", testUserCurrentGone},
 		{"one address one user", testAddressUnique},
 		{"lookup by address", testUserByEmail},
 		{"an address is free again", testAddressFreed},
@@ -134,6 +135,25 @@ func testUserNotFound(t *testing.T, st storage.Storage) {
 		refused(t, "UserByEmail with an unknown address", err, users.ErrNotFound)
 	}
 	sameList(t, "Profiles", profiles(t, st).Users, u)
+}
+
+func testUserCurrentGone(t *testing.T, st storage.Storage) {
+	o := addOrganization(t, st, number(1))
+	team := addTeam(t, st, o)
+	ann := addUser(t, st, "ann@example.com", func(u *users.User) { u.CurrentOrganization, u.CurrentTeam = o.ID, team.ID })
+	for name, move := range map[string]func(*users.User){
+		"organization": func(u *users.User) { u.CurrentOrganization = uuid.New() },
+		"team":         func(u *users.User) { u.CurrentTeam = team.ID + 1 },
+	} {
+		created, saved := newUser("bob@example.com"), ann
+		move(&created)
+		move(&saved)
+		refused(t, "CreateUser with an unknown current "+name, try(t, st, createUser, created), users.ErrNotFound)
+		refused(t, "SaveUser with an unknown current "+name, try(t, st, replaceUser, saved), users.ErrNotFound)
+		created.Email = "Ann@Example.com"
+		refused(t, "CreateUser with an unknown current "+name+" and a taken address", try(t, st, createUser, created), users.ErrEmailTaken)
+	}
+	sameList(t, "Profiles", profiles(t, st).Users, ann)
 }
 
 // spellings lists addresses of which all in a row are one, and none is equal to
