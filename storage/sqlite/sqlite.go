@@ -268,6 +268,7 @@ func explain(err error) error {
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
 		OneWriter: true,
+		LastID:    true,
 		Prepare:   true,
 		In: func(column, placeholder string) string {
 			return column + " in (select value from json_each(" + placeholder + "))"

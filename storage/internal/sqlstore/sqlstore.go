@@ -33,6 +33,8 @@ type Dialect struct {
 	// OneWriter says that transactions that write run one at a time. They queue in
 	// the store then, where each gets its turn, and those that wait share a commit.
 	OneWriter bool
+	// LastID says that the driver tells the id that a database gave to a new row.
+	LastID bool
 	// BeforeEvent runs before the first event of a transaction, and EventBounds,
 	// one after another, before events are read: each selects the number up to
 	// which they may be. Transactions that run side by side commit events in
@@ -299,7 +301,7 @@ func (t *tx) returning(ctx context.Context, what, query string, row any) (int64,
 // driver tells it, there is no result to read: database/sql starts a goroutine for
 // each, which makes creating users a fifth slower.
 func (t *tx) insert(ctx context.Context, what, query string, row any) (int64, error) {
-	if !t.d.OneWriter {
+	if !t.d.LastID {
 		return t.returning(ctx, what, query+" returning id", row)
 	}
 	query, args, err := t.texts.bind(query, row)
