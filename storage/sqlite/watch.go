@@ -14,9 +14,11 @@ import (
 // watch tells what happens to a file, for package cached. "pragma data_version"
 // is a number that changes when another connection commits. A connection that
 // only watches sees every commit so, and the one that writes sees exactly those
-// of others.
+// of others. Where the index of the log can be read, that tells of commits, and the
+// connection only keeps it open.
 type watch struct {
 	observer *observed
+	index    *walIndex // nil where it cannot be read
 	writer   *observed
 	other    uint64 // of the writer, after its last commit
 }
@@ -30,27 +32,53 @@ func newWatch(path string, write *sqlx.DB) (*watch, error) {
 	if w.other, err = w.writer.read(); err != nil {
 		return nil, errors.Join(explain(err), db.Close())
 	}
+	if _, err := w.observer.read(); err != nil {
+		return nil, errors.Join(explain(err), w.close())
+	}
+	if w.index, err = openWalIndex(path); err != nil {
+		w.index = nil // the observer tells what it would
+	}
 	return w, nil
 }
 
-// version is that of the observer.
-func (w *watch) version(context.Context) (uint64, error) { return w.observer.read() }
+// version is that of the last commit.
+func (w *watch) version(context.Context) (uint64, error) {
+	if w.index == nil {
+		return w.observer.read()
+	}
+	version, err := w.index.read()
+	if errors.Is(err, errTorn) {
+		// A statement waits for who writes the header, and mends what is left of one
+		// who has died.
+		if _, err := w.observer.read(); err != nil {
+			return 0, err
+		}
+		return w.index.read()
+	}
+	return version, err
+}
 
 // committed follows each commit of the writer, before the next. It returns the
 // version and whether somebody else has committed since the commit before.
 func (w *watch) committed() (version uint64, foreign bool) {
-	version, err := w.observer.read()
+	version, err := w.version(context.Background())
 	if err != nil {
 		version = 0
 	}
-	// Later than the observer, so that nobody else comes in between unseen.
+	// Later than the version, so that nobody else comes in between unseen.
 	other, err := w.writer.read()
 	foreign = err != nil || other != w.other
 	w.other = other
 	return version, foreign
 }
 
-func (w *watch) close() error { return w.observer.close() }
+func (w *watch) close() error {
+	var err error
+	if w.index != nil {
+		err = w.index.close()
+	}
+	return errors.Join(err, w.observer.close())
+}
 
 // stmt is what a statement of the driver can do.
 type stmt interface {
