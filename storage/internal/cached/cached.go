@@ -18,6 +18,9 @@
 //     store says so. A transaction is pending from the end of its function until
 //     then, and meanwhile nothing catches up: a version that is not seen may be
 //     its own.
+//  6. A transaction keeps others from committing while it runs. So what is of the
+//     version that it finds is what it sees, but for what it has changed itself and
+//     what is pending.
 //
 // A store behind this one runs its transactions one after another. Of each whose
 // function has succeeded it says Committed or Undone, before it answers and before

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"testing"
 	"time"
 
 	"github.com/google/uuid"
@@ -234,4 +235,48 @@ func saveTeam(ctx context.Context, tx users.Tx, r *rand.Rand) error {
 	team.OrganizationID, team.Name = number(r), fmt.Sprint("Team ", r.IntN(100))
 	_, err = tx.SaveTeam(ctx, team)
 	return err
+}
+
+// TestUserInTransaction reads a user who is kept within a transaction: after
+// somebody else has changed them, and after the transaction has itself.
+func TestUserInTransaction(t *testing.T) {
+	t.Parallel()
+	for name, over := range map[string]func(*testing.T) *rig{"shared": overShared, "file": overFile} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := over(t)
+			a, b := g.caches[0], g.caches[1]
+			ids := addUsers(t, a, 1, unchanged)
+			missed(t, a, ids)
+			put(t, b, rename(ids[0], "Bea"))
+			put(t, a, func(ctx context.Context, tx auth.Tx) error {
+				u, err := tx.User(ctx, ids[0])
+				if err != nil || u.FirstName != "Bea" {
+					t.Errorf("after a change by another: got %q, %v", u.FirstName, err)
+				}
+				return nil
+			})
+			missed(t, a, ids)
+			put(t, a, func(ctx context.Context, tx auth.Tx) error {
+				u, err := tx.User(ctx, ids[0])
+				if err != nil {
+					return err
+				}
+				u.FirstName = "Cleo"
+				if _, err := tx.SaveUser(ctx, u); err != nil {
+					return err
+				}
+				if u, err = tx.User(ctx, ids[0]); err != nil || u.FirstName != "Cleo" {
+					t.Errorf("after its own change: got %q, %v", u.FirstName, err)
+				}
+				return tx.DeleteUser(ctx, ids[0])
+			})
+			put(t, a, func(ctx context.Context, tx auth.Tx) error {
+				if _, err := tx.User(ctx, ids[0]); !errors.Is(err, users.ErrNotFound) {
+					t.Errorf("after it was deleted: got %v", err)
+				}
+				return nil
+			})
+		})
+	}
 }

@@ -46,8 +46,18 @@ type recorder struct {
 	r  *record
 }
 
-func (t recorder) User(ctx context.Context, id users.ID) (users.User, error) {
-	u, err := t.tx.User(ctx, id)
+// User reads a user, from what is kept if that is what the transaction sees.
+func (t recorder) User(ctx context.Context, id users.ID) (u users.User, err error) {
+	if err := ctx.Err(); err != nil {
+		return users.User{}, err
+	}
+	kept := false
+	if !t.r.changes(id) {
+		u, kept = t.r.store.present(ctx, id)
+	}
+	if !kept {
+		u, err = t.tx.User(ctx, id)
+	}
 	if err == nil {
 		t.r.read[id] = u
 	}
