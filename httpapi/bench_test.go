@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
@@ -94,18 +95,34 @@ func BenchmarkDecodePatch(b *testing.B) {
 // memory.
 func BenchmarkRequest(b *testing.B) {
 	api, _ := newBenchmark(b)
-	for name, target := range map[string]string{"profile": "/api/users/@me", "list of 100": "/api/users?limit=100"} {
+	for name, target := range map[string]string{
+		"profile": "/api/users/@me", "list of 100": "/api/users?limit=100", "search": "/api/users?email=user7@example.com",
+	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, target, http.NoBody)
-				r.Header.Set("Authorization", "Bearer "+benchmarkKey)
-				w := statusWriter{header: http.Header{}}
-				if api.ServeHTTP(&w, r); w.status != http.StatusOK {
-					b.Fatalf("GET %s: status %d", target, w.status)
-				}
+				benchmarkRequest(b, api, http.MethodGet, target, "")
 			}
 		})
+	}
+	b.Run("change", func(b *testing.B) {
+		b.ReportAllocs()
+		bodies := [2]string{`{"theme_mode":"dark"}`, `{"theme_mode":"light"}`}
+		for n := 0; b.Loop(); n++ {
+			benchmarkRequest(b, api, http.MethodPatch, "/api/users/@me", bodies[n%2])
+		}
+	})
+}
+
+func benchmarkRequest(b *testing.B, api *httpapi.API, method, target, body string) {
+	r := httptest.NewRequestWithContext(b.Context(), method, target, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+benchmarkKey)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	w := statusWriter{header: http.Header{}}
+	if api.ServeHTTP(&w, r); w.status != http.StatusOK {
+		b.Fatalf("%s %s: status %d", method, target, w.status)
 	}
 }
 

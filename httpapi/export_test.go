@@ -1,6 +1,9 @@
 package httpapi
 
 import (
+	"context"
+	"time"
+
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -46,8 +49,8 @@ func BasePath(a *API) string { return a.config.BasePath }
 // EncodeUser is what an answer costs about a user who was not shown before. It
 // returns the number of bytes.
 func EncodeUser(s users.Sight) int {
-	form := newUserJSON(s.View())
-	return len(form.head) + len(form.tail)
+	form := newUserJSON(s, nil)
+	return len(form.head) + len(form.around) + len(form.tail)
 }
 
 // DecodePatch is what becomes of the body of a PATCH of a user.
@@ -60,4 +63,10 @@ func DecodePatch(raw []byte) (users.Patch, error) {
 func DecodeBody(raw []byte) (map[string]jsontext.Value, error) {
 	b, err := parseBody(raw)
 	return b.members, err
+}
+
+// NewDeadline is the context of a request, and what ends it.
+func NewDeadline(parent context.Context, at time.Time) (context.Context, func()) {
+	d := &deadline{Context: parent, at: at}
+	return d, d.end
 }

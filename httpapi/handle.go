@@ -257,8 +257,7 @@ var jsonType = []string{"application/json; charset=utf-8"}
 func writeBody(w http.ResponseWriter, r *http.Request, status int, media []string, b []byte) {
 	if b != nil {
 		h := w.Header()
-		h["Content-Type"] = media
-		h.Set("Content-Length", strconv.Itoa(len(b)))
+		h["Content-Type"], h["Content-Length"] = media, []string{strconv.Itoa(len(b))}
 	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {

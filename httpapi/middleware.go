@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -20,9 +19,9 @@ import (
 )
 
 const (
-	requestIDHeader = "X-Request-Id"
-	maxRequestID    = 64   // characters of a client's request id that are taken over, R62
-	maxCredential   = 4096 // bytes of an Authorization header
+	requestIDHeader = "X-Request-Id" // canonical
+	maxRequestID    = 64             // characters of a client's request id that are taken over, R62
+	maxCredential   = 4096           // bytes of an Authorization header
 )
 
 // Login says who a host's own login has found.
@@ -73,10 +72,10 @@ func (a *API) guard(next http.Handler) http.Handler {
 		for _, header := range commonHeaders {
 			h[header.name] = header.value
 		}
-		h.Set(requestIDHeader, requestID(r))
+		h[requestIDHeader] = []string{requestID(r)}
 		limitBody(w, r)
-		ctx, cancel := context.WithTimeout(r.Context(), maxRequest)
-		defer cancel()
+		ctx := &deadline{Context: r.Context(), at: time.Now().Add(maxRequest)}
+		defer ctx.end()
 		r = r.WithContext(ctx)
 		defer func() {
 			v := recover()

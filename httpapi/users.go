@@ -35,7 +35,7 @@ func (a *API) listUsers(c *call) (answer, error) {
 	j.array("results")
 	for _, sight := range result.Sights {
 		j.name("")
-		a.writeUser(j, c, sight)
+		a.writeUser(j, c, a.userJSON(sight))
 	}
 	j.endArray()
 	j.close()
@@ -102,9 +102,10 @@ func (a *API) show(c *call, viewer users.Viewer) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	c.header.Set("ETag", etag(sight.Profile.User.ID, sight.Profile.User.Version))
+	form := a.userJSON(sight)
+	c.header["Etag"] = form.etag // canonical
 	j := lendWriter()
-	a.writeUser(j, c, sight)
+	a.writeUser(j, c, form)
 	return answer{body: j.bytes(), lent: j}, nil
 }
 

@@ -28,21 +28,24 @@ type Profile struct {
 	forms [2]atomic.Pointer[form]
 }
 
-// form is what somebody made of a Profile.
+// form is what somebody made of a Profile, or of one before WithUser.
 type form struct {
-	key   string
-	value any
+	key     string
+	value   any
+	earlier bool
 }
 
-// Form returns what KeepForm kept last under this key, nil if nothing. It is
-// safe for concurrent use.
-func (p *Profile) Form(key []byte) any {
+// Form returns what KeepForm kept last under this key, nil if nothing. It is not
+// current if it is of the Profile that WithUser was called on: then all of it is
+// true that does not depend on the record of the user. It is safe for concurrent
+// use.
+func (p *Profile) Form(key []byte) (value any, current bool) {
 	for i := range p.forms {
 		if f := p.forms[i].Load(); f != nil && f.key == string(key) {
-			return f.value
+			return f.value, !f.earlier
 		}
 	}
-	return nil
+	return nil, false
 }
 
 // KeepForm keeps a form of the Profile, such as its JSON, for as long as the
@@ -54,7 +57,7 @@ func (p *Profile) KeepForm(key []byte, value any) {
 	if string(key) == selfKey {
 		slot = &p.forms[0]
 	}
-	slot.Store(&form{string(key), value})
+	slot.Store(&form{key: string(key), value: value})
 }
 
 // WithUser returns a Profile of a later state of the same user, if nothing else
@@ -66,10 +69,16 @@ func (p *Profile) WithUser(u User) *Profile {
 		b.IsActive != u.IsActive || b.IsStaff != u.IsStaff {
 		return nil
 	}
-	return &Profile{
+	next := &Profile{
 		User: u, Memberships: p.Memberships, Organizations: p.Organizations, Teams: p.Teams, MemberCount: p.MemberCount,
 		Scenes: p.Scenes, HasIdentity: p.HasIdentity, HasAPIKey: p.HasAPIKey, HasInvite: p.HasInvite,
 	}
+	for i := range p.forms {
+		if f := p.forms[i].Load(); f != nil {
+			next.forms[i].Store(&form{key: f.key, value: f.value, earlier: true})
+		}
+	}
+	return next
 }
 
 // Organization returns one of Organizations, nil if it is none of them.

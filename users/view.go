@@ -67,13 +67,14 @@ type SightPage struct {
 // ErrNotFound. Whether viewer may look is decided by Resolve. When the viewer
 // brings a Profile of that user, it is shown.
 func (s *Service) Look(ctx context.Context, viewer Viewer, id ID) (Sight, error) {
-	page := SightPage{}
-	var err error
-	if p := viewer.Profile; p != nil && p.User.ID == id && !p.ill() {
-		page, err = s.sights(ctx, viewer, Page{Profiles: []*Profile{p}})
-	} else {
-		page, err = s.look(ctx, viewer, Query{ID: id, Limit: 1})
+	if p := viewer.Profile; p != nil && p.User.ID == id && viewer.Actor.ID == id && !p.ill() {
+		sight, err := s.sight(ctx, viewer, p, p.Memberships)
+		if err != nil {
+			return Sight{}, fmt.Errorf("view user: %w", err)
+		}
+		return sight, nil
 	}
+	page, err := s.look(ctx, viewer, Query{ID: id, Limit: 1})
 	if err != nil {
 		return Sight{}, fmt.Errorf("view user: %w", err)
 	}
@@ -110,22 +111,28 @@ func (s *Service) look(ctx context.Context, viewer Viewer, q Query) (SightPage, 
 
 // sights adds who looks, and what the owner alone sees.
 func (s *Service) sights(ctx context.Context, viewer Viewer, page Page) (SightPage, error) {
-	actor := viewer.Actor.ID
 	levels, err := s.levels(ctx, viewer, page)
 	if err != nil {
 		return SightPage{}, err
 	}
 	result := SightPage{Total: page.Total, Sights: make([]Sight, 0, len(page.Profiles))}
 	for _, p := range page.Profiles {
-		sight := Sight{Profile: p, Self: p.User.ID == actor, levels: levels}
-		if sight.Self && p.HasInvite {
-			if sight.invites, err = s.store.Invites(ctx, FoldEmail(p.User.Email), s.Now().Add(-InviteAge)); err != nil {
-				return SightPage{}, err
-			}
+		sight, err := s.sight(ctx, viewer, p, levels)
+		if err != nil {
+			return SightPage{}, err
 		}
 		result.Sights = append(result.Sights, sight)
 	}
 	return result, nil
+}
+
+func (s *Service) sight(ctx context.Context, viewer Viewer, p *Profile, levels []Membership) (Sight, error) {
+	sight := Sight{Profile: p, Self: p.User.ID == viewer.Actor.ID, levels: levels}
+	var err error
+	if sight.Self && p.HasInvite {
+		sight.invites, err = s.store.Invites(ctx, FoldEmail(p.User.Email), s.Now().Add(-InviteAge))
+	}
+	return sight, err
 }
 
 // levels are the memberships of the viewer, from the page if it is on it.
@@ -146,21 +153,13 @@ func (s *Service) levels(ctx context.Context, viewer Viewer, page Page) ([]Membe
 
 // View spells out what the viewer sees.
 func (s Sight) View() View {
-	p := s.Profile
-	u := p.User
-	v := View{
-		User:                     u,
-		Self:                     s.Self,
-		Scenes:                   p.Scenes,
-		HasSocialAuth:            p.HasIdentity,
-		RequiresCredentialReview: p.HasAPIKey && u.CredentialsReviewedAt.IsZero(),
-		Team:                     p.team(),
-	}
+	p, v := s.Profile, s.RecordView()
+	v.Team = p.team()
 	for i := range p.Memberships {
 		o := p.Organizations[i]
 		v.Organizations = append(v.Organizations, MemberOrganization{Organization: o, Level: levelIn(s.levels, o.ID)})
 	}
-	if o := p.Organization(u.CurrentOrganization); o != nil {
+	if o := p.Organization(v.User.CurrentOrganization); o != nil {
 		ov := &OrganizationView{
 			MemberOrganization: MemberOrganization{Organization: *o, Level: levelIn(s.levels, o.ID)},
 			MemberCount:        p.MemberCount,
@@ -171,7 +170,23 @@ func (s Sight) View() View {
 			}
 		}
 		v.Organization = ov
-		v.HasSSOEnforcement = ssoEnforced(*o, u.Email)
+	}
+	return v
+}
+
+// RecordView is View without Team, Organization and Organizations, which stay as
+// they are where Profile.WithUser has a result.
+func (s Sight) RecordView() View {
+	p := s.Profile
+	v := View{
+		User:                     p.User,
+		Self:                     s.Self,
+		Scenes:                   p.Scenes,
+		HasSocialAuth:            p.HasIdentity,
+		RequiresCredentialReview: p.HasAPIKey && p.User.CredentialsReviewedAt.IsZero(),
+	}
+	if o := p.Organization(p.User.CurrentOrganization); o != nil {
+		v.HasSSOEnforcement = ssoEnforced(*o, p.User.Email)
 	}
 	if s.Self {
 		s.addOwn(&v)
