@@ -28,6 +28,7 @@ const (
 	maxForeignSalt = 128
 
 	bcryptLength = 60 // of the text of a bcrypt hash
+	bcryptDigits = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 )
 
 // work is what a hash made elsewhere costs, of which one kind is not zero.
@@ -107,6 +108,11 @@ func parseDjangoArgon2(text string) (foreign, bool) {
 func parseBcrypt(hash string) (foreign, bool) {
 	cost, err := bcrypt.Cost([]byte(hash))
 	if err != nil || len(hash) != bcryptLength || cost > maxBcryptCost {
+		return foreign{}, false
+	}
+	// Cost reads the number where it ought to be, and passes over what is around it.
+	digits, ok := strings.CutPrefix(hash, fmt.Sprintf("$2%c$%02d$", hash[2], cost))
+	if !ok || !strings.Contains("aby", hash[2:3]) || strings.Trim(digits, bcryptDigits) != "" {
 		return foreign{}, false
 	}
 	return foreign{work{bcryptCost: cost}, func(password string) bool { return matchesBcrypt(hash, password) }}, true

@@ -97,6 +97,12 @@ func TestParsePasswordHash(t *testing.T) {
 		"bcrypt_sha256$$2b$31$" + bcryptSum:                                    false,
 		"bcrypt_sha256$$2b$12$" + bcryptSum[1:]:                                false,
 		"bcrypt_sha256$2b$12$" + bcryptSum:                                     false,
+		"bcrypt_sha256$$2b'12$" + bcryptSum:                                    false,
+		"bcrypt_sha256$$2b$12," + bcryptSum:                                    false,
+		"bcrypt_sha256$$2x$12$" + bcryptSum:                                    false,
+		"bcrypt_sha256$$1b$12$" + bcryptSum:                                    false,
+		"bcrypt_sha256$$2b$12$" + strings.Replace(bcryptSum, "D", "$", 1):      false,
+		"bcrypt_sha256$$2a$12$" + bcryptSum:                                    true,
 		"md5$salt$0123456789abcdef":                                            false, "password": false, "$": false, "argon2": false, "bcrypt_sha256$": false, "pbkdf2_sha256$": false,
 	} {
 		got, err := auth.ParsePasswordHash(users.Secret(text))
@@ -148,6 +154,7 @@ func FuzzParsePasswordHash(f *testing.F) {
 		f.Add(string(hash))
 	}
 	f.Add("!")
+	f.Add("bcrypt_sha256$$2b'05PKBCwKxOzLha2MUDgW0PjXe2.PdDdQBoJleQV/2cLwbiwHA9Se2Mbu")
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := auth.ParsePasswordHash(users.Secret(text))
 		if err != nil && got != "" || err == nil && got != "" && string(got) != text {
