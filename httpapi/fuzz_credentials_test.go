@@ -47,7 +47,7 @@ func FuzzCredentials(f *testing.F) {
 		f.Add("sessionid=SESSION", value)
 		f.Add("", value)
 	}
-	e := newFuzzEnv(f)
+	e := newFuzzEnv(f, func(c *httpapi.Config) { c.Auth.SecondSteps = auth.Rate{Max: -1} })
 	pending, device := e.halfLogin(f)
 	secrets := strings.NewReplacer("SESSION", string(e.token), "KEY", string(e.value), "PENDING", pending, "DEVICE", device)
 	f.Fuzz(func(t *testing.T, cookie, authorization string) {
@@ -163,6 +163,7 @@ func FuzzCallback(f *testing.F) {
 		if status < 200 || status > 599 {
 			t.Skip("no HTTP server sends this")
 		}
+		e.rewind(t)
 		remote.status, remote.body = status, body
 		started, err := e.api.Integrations().Start(t.Context(), e.alice.ID, integrations.StartRequest{})
 		if err != nil {

@@ -39,6 +39,7 @@ type document struct {
 	paths    *http.ServeMux // its patterns are the paths, in both forms
 	requests *schemas
 	answers  *schemas // refuse members that the document does not declare
+	patterns sync.Map // of parameters, compiled
 }
 
 // readDocument reads a document in YAML and checks that it is one.
@@ -128,7 +129,7 @@ func (d *document) at(n node, keys ...string) (node, bool) {
 		if !ok {
 			return node{}, false
 		}
-		n = node{m, n.pointer + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)}
+		n = node{m, n.pointer + "/" + strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")}
 		if n, ok = d.follow(n); !ok {
 			return node{}, false
 		}
@@ -188,6 +189,7 @@ type schemas struct {
 	mu       sync.Mutex
 	compiler *jsonschema.Compiler
 	compiled map[string]*jsonschema.Schema
+	matched  map[string]bool // pointers with short texts that match, as most answers are equal
 }
 
 const documentURL = "https://hedgerow.invalid/openapi.json"
@@ -208,7 +210,32 @@ func newSchemas(document map[string]any) (*schemas, error) {
 	if err := c.AddResource(documentURL, document); err != nil {
 		return nil, fmt.Errorf("read schemas: %w", err)
 	}
-	return &schemas{compiler: c, compiled: map[string]*jsonschema.Schema{}}, nil
+	return &schemas{compiler: c, compiled: map[string]*jsonschema.Schema{}, matched: map[string]bool{}}, nil
+}
+
+// checkText judges a text of JSON by the schema at a pointer.
+func (s *schemas) checkText(pointer string, text []byte) error {
+	known := pointer + " " + string(text)
+	s.mu.Lock()
+	matched := s.matched[known]
+	s.mu.Unlock()
+	if matched {
+		return nil
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return fmt.Errorf("no JSON: %w", err)
+	}
+	if err := s.check(pointer, v); err != nil || len(known) > 4<<10 {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.matched) >= 4<<10 {
+		clear(s.matched)
+	}
+	s.matched[known] = true
+	return nil
 }
 
 // check judges a value by the schema at a pointer.
