@@ -132,6 +132,9 @@ func FuzzPatch(f *testing.F) {
 		`{"notification_settings":{"realtime_notifications_disabled":{"comment_mention":{"1":true}}}}`,
 		`{"notification_settings":{"data_pipeline_error_threshold":1e400}}`, `{"set_current_team":1e3}`, `{"hedgehog_config":{"a":[1,2.50,-0]}}`,
 		`{"is_staff":"yes","theme_mode":"","toolbar_mode":null}`, `{"password":"x","current_password":"y"}`, `{"label":"x","scopes":["*"]}`,
+		`{"theme_mode":"dark"}`, `{"shortcut_position":"above"}`, `{"role_at_organization":"data"}`, `{"toolbar_mode":"toolbar"}`, `{"first_name":"\u00e9","last_name":""}`,
+		`{"anonymize_data":"Yes","allow_impersonation":null,"allow_sidebar_suggestions":1}`, `{"has_seen_product_intro_for":{"a":true}}`, `{"set_current_organization":null}`,
+		`{"label":"x","scopes":["user:read"],"scoped_teams":null,"scoped_organizations":[]}`, `{"email":"alice@example.com","current_password":""}`,
 		`{"product_key":"logs","seen":false}`, `{"scene":"s","dashboard":1}`, `{"reason":"later","step_at_skip":"x"}`,
 		`{"events_column_config":"DEFAULT"}`, strings.Repeat("[", 100), `{"first_name":"` + "\xff" + `"}`,
 	} {
