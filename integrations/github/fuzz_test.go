@@ -36,6 +36,10 @@ func FuzzAnswers(f *testing.F) {
 	f.Add(429, "<", "Wed, 21 Oct 2026 07:28:00 GMT", "-1", "", ``)
 	f.Add(200, "", "", "", "text/plain", `access_token=a&expires_in=9223372036854775807`)
 	f.Add(302, "", "", "", "", `[{"name":"main"},1,"x"]`)
+	for _, long := range []string{strings.Repeat("a", 1024), strings.Repeat("a", 1025)} {
+		f.Add(200, "", "", "", "", `{"id":1,"login":"`+long+`","default_branch":"`+long+`","repositories":[{"id":1,"name":"a","full_name":"b/`+long[2:]+`"}]}`)
+		f.Add(200, "", "", "", "", `[{"name":"`+long+`"}]`)
+	}
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, status int, link, retry, reset, contentType, body string) {
 		if status < 100 || status > 599 || strings.ContainsAny(link+retry+reset+contentType, "\r\n\x00") {
