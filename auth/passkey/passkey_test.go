@@ -130,33 +130,3 @@ func TestUnreadable(t *testing.T) {
 		}
 	}
 }
-
-// FuzzResponse: whatever a browser sends is refused, or proves a passkey.
-func FuzzResponse(f *testing.F) {
-	c, b := newCeremony(f), newBrowser()
-	options, setup, err := c.BeginRegistration(owner, challenge)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add([]byte(b.create(options)))
-	k := register(f, c, b)
-	options, state, err := c.BeginAssertion(nil, challenge)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add([]byte(b.get(options)))
-	for _, seed := range []string{"", "{}", "null", `{"id":"AA","rawId":"AA","type":"public-key","response":{}}`, `{"ID":1}`} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, response []byte) {
-		if _, err := c.FinishRegistration(setup, response); err != nil && !errors.Is(err, auth.ErrPasskey) {
-			t.Errorf("FinishRegistration: got %v", err)
-		}
-		if _, err := c.FinishAssertion([]auth.Passkey{k}, state, response); err != nil && !errors.Is(err, auth.ErrPasskey) {
-			t.Errorf("FinishAssertion: got %v", err)
-		}
-		if id, err := c.CredentialID(response); err != nil && !errors.Is(err, auth.ErrPasskey) || err == nil && len(id) == 0 {
-			t.Errorf("CredentialID: got %x, %v", id, err)
-		}
-	})
-}
