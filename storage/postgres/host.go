@@ -53,7 +53,11 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	return &Store{sqlstore.New(x, x, s.Names, dialect(), func() error { return nil })}, nil
+	handle, err := directly(ctx, db)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	return &Store{sqlstore.New(x, x, s.Names, dialect(handle), func() error { return nil })}, nil
 }
 
 // checkConnection refuses what only a host's handle can be.

@@ -52,13 +52,26 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	followFailover(config)
-	db := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
+	db := sqlx.NewDb(stdlib.OpenDB(*config, stdlib.OptionAfterConnect(keepPlans)), "pgx")
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	if err := prepare(ctx, db); err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres: open: %w", err), db.Close())
 	}
-	return &Store{sqlstore.New(db, db, sqlstore.Names{}, dialect(), db.Close)}, nil
+	return &Store{sqlstore.New(db, db, sqlstore.Names{}, dialect(direct{db.DB}), db.Close)}, nil
+}
+
+// keepPlans has a connection plan each of its prepared statements once. By default
+// PostgreSQL plans one with a limit each time, because it believes that an unknown
+// limit is a large one: a page then costs 1.3 times as much. What the best plan
+// depends on is written out in our statements, none of which is long enough to
+// compile, though a large limit makes it seem so.
+func keepPlans(ctx context.Context, conn *pgx.Conn) error {
+	if conn.Config().DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
+		return nil // nothing stays prepared, and a pooler may share the connection
+	}
+	_, err := conn.Exec(ctx, "set plan_cache_mode = force_generic_plan; set jit = off")
+	return err
 }
 
 // followFailover makes sure that no connection stays with a server that is gone or
@@ -157,21 +170,23 @@ const (
 		and l.database = (select oid from pg_database where datname = current_database())`
 )
 
-// around joins the revisions of what is shown with a user, and the number of
-// members.
-const around = `concat(u.surroundings, ':', (select string_agg(cast(o.revision as text), ',' order by o.id) from {organizations} o where o.id in (
-		select u.current_organization union select m.organization_id from {memberships} m where m.user_id = u.id
-		union select t.organization_id from {teams} t where t.id = u.current_team)), ':',
-	(select sum(members) from {member_counts} where organization_id = u.current_organization))`
+// stamps are revisions, and the number of members. Those of several organizations
+// are combined by "xor", which is another number when one of them is: each alone is
+// found by an index, in a third of the time that joining their texts takes.
+const stamps = `u.revision as record, u.surroundings as surroundings,
+	coalesce((select bit_xor(o.revision) from {memberships} m join {organizations} o on o.id = m.organization_id where m.user_id = u.id), 0) as organizations,
+	coalesce((select o.revision from {organizations} o where o.id = u.current_organization), 0) as current,
+	cast(coalesce((select sum(c.members) from {member_counts} c where c.organization_id = u.current_organization), 0) as bigint) as members`
 
-func dialect() sqlstore.Dialect {
+// dialect is for a handle of pgx; direct is nil where something is around that.
+func dialect(direct sqlstore.Handle) sqlstore.Dialect {
 	return sqlstore.Dialect{
+		Direct:      direct,
 		ForUpdate:   " for update",
 		LockKey:     "select pg_advisory_xact_lock(hashtextextended($1, 0))",
 		BeforeEvent: lockLastEvent,
 		EventBounds: []string{lastEvent, lockedEvent},
-		Stamp:       "concat(u.revision, '')",
-		Around:      around,
+		Stamps:      stamps,
 		In:          func(column, placeholder string) string { return column + " = any(" + placeholder + ")" },
 		List:        func(values any) (any, error) { return values, nil },
 		Unique: func(err error) (email, ok bool) {

@@ -218,6 +218,14 @@ func testProfileTeams(t *testing.T, st storage.Storage) {
 	sameList(t, "the current team without a current organization", page(homeless).Teams[gamma.ID], gamma1)
 	same(t, "Teams of nobody's organization", len(page(nowhere).Teams), 0)
 
+	// What belongs to no organization of the user may change as well.
+	gamma2.Name = "Renamed"
+	put(t, st, replaceTeam, gamma2)
+	sameList(t, "the current team elsewhere, renamed", page(elsewhere).Teams[gamma.ID], gamma2)
+	acme.Name = "Renamed"
+	put(t, st, users.Tx.SaveOrganization, acme)
+	same(t, "Organizations, renamed", page(elsewhere).Organizations, map[uuid.UUID]users.Organization{acme.ID: acme})
+
 	p = profiles(t, st)
 	sameList(t, "Teams of acme, page of all", p.Teams[acme.ID], acme1, acme2)
 	sameList(t, "Teams of beta, page of all", p.Teams[beta.ID], beta1, beta2)

@@ -42,7 +42,7 @@ func (r reader) withProfile(ctx context.Context, what, table, columns string, h 
 	from := " from {users} u join {" + table + "} c on c.user_id = u.id where c.hash = $1" + r.lock
 	full := profileColumns
 	if r.kept != nil {
-		full += ", " + r.stamps()
+		full += ", " + r.d.Stamps
 		if err := r.get(ctx, row, "select "+columns+", "+r.stampColumns()+from, h[:]); err != nil {
 			return nil, r.wrap(ctx, what, err)
 		}
@@ -217,7 +217,7 @@ func (t *tx) DeleteOAuthToken(ctx context.Context, h auth.Hash) error {
 
 func (r reader) Attempts(ctx context.Context, key string) ([]time.Time, error) {
 	if r.lock != "" && r.d.LockKey != "" && !matchless([]any{key}) {
-		if _, err := r.q.ExecContext(ctx, r.d.LockKey, key); err != nil {
+		if _, err := r.q.Exec(ctx, r.d.LockKey, []any{key}); err != nil {
 			return nil, r.wrap(ctx, "lock attempts", err)
 		}
 	}

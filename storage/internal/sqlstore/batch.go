@@ -9,8 +9,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/jmoiron/sqlx"
-
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -184,7 +182,7 @@ func (q *queue) take(ctx context.Context, b *batch, fn func(*tx) error) (lost bo
 		return false, q.r.wrap(ctx, "begin", err)
 	}
 	t := q.r.inside(b.transaction)
-	t.share = &share{conn: b.transaction}
+	t.share = &share{Conn: b.transaction}
 	t.q = t.share
 	if err := fn(t); err != nil {
 		return false, err
@@ -222,7 +220,7 @@ func (q *queue) hand(b *batch, kept bool) (lost bool) {
 	if b.turns < maxBatch && q.pass(b) {
 		return false
 	}
-	b.err = q.r.commit(b.Tx)
+	b.err = q.r.d.commit(b.Tx)
 	b.cancel()
 	close(b.done)
 	q.pass(nil)
@@ -242,7 +240,7 @@ func (q *queue) lose(b *batch, err error) {
 }
 
 func (b *batch) exec(statement string) error {
-	_, err := b.ExecContext(context.Background(), statement)
+	_, err := b.Exec(context.Background(), statement, nil)
 	return err
 }
 
@@ -250,7 +248,7 @@ func (b *batch) exec(statement string) error {
 // statement begins any more, but none is interrupted: SQLite would undo the whole
 // batch. After one has failed none begins either, because it may have done so.
 type share struct {
-	conn
+	Conn
 	failed error
 }
 
@@ -262,16 +260,23 @@ func (s *share) fail(ctx context.Context, err error) {
 	s.failed = cmp.Or(s.failed, err)
 }
 
-func (s *share) QueryxContext(ctx context.Context, query string, args ...any) (*sqlx.Rows, error) {
+// Query runs a query in the batch.
+func (s *share) Query(ctx context.Context, text string, args []any, read func(Rows) error) error {
 	if err := cmp.Or(s.failed, ctx.Err()); err != nil {
-		return nil, err
+		return err
 	}
-	return s.conn.QueryxContext(context.WithoutCancel(ctx), query, args...)
+	return s.Conn.Query(context.WithoutCancel(ctx), text, args, read)
 }
 
-func (s *share) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+// Exec runs a statement in the batch.
+func (s *share) Exec(ctx context.Context, text string, args []any) (sql.Result, error) {
 	if err := cmp.Or(s.failed, ctx.Err()); err != nil {
 		return nil, err
 	}
-	return s.conn.ExecContext(context.WithoutCancel(ctx), query, args...)
+	return s.Conn.Exec(context.WithoutCancel(ctx), text, args)
+}
+
+// Queue runs a statement in the batch.
+func (s *share) Queue(ctx context.Context, text string, args []any, read func(Rows) error) error {
+	return now(ctx, s, text, args, read)
 }

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"math"
 	"time"
 
@@ -57,15 +58,18 @@ func (r reader) Events(ctx context.Context, q users.EventQuery) ([]users.Event, 
 
 func (t *tx) AddEvent(ctx context.Context, e users.Event) error {
 	if t.d.BeforeEvent != "" && !t.logged {
-		if _, err := t.exec(ctx, "add event", t.d.BeforeEvent); err != nil {
-			return err
+		if err := t.q.Queue(ctx, t.texts.of(t.d.BeforeEvent), nil, nil); err != nil {
+			return t.wrap(ctx, "add event", err)
 		}
 		t.logged = true
 	}
-	_, err := t.named(ctx, "add event", `insert into {events} (at, actor, credential, target, action, fields)
+	text, args, err := t.texts.bind(`insert into {events} (at, actor, credential, target, action, fields)
 		values (:at, :actor, :credential, :target, :action, :fields)`,
 		eventRow{0, stamp(e.At), int64(e.Actor), string(e.Credential), int64(e.Target), e.Action, document[[]string]{e.Fields}})
-	return err
+	if err != nil {
+		return fmt.Errorf("add event: %w", err)
+	}
+	return t.wrap(ctx, "add event", t.q.Queue(ctx, t.texts.of(text), args, nil))
 }
 
 func (t *tx) DeleteEvents(ctx context.Context, through int64, before time.Time, limit int) (int, error) {

@@ -5,18 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"maps"
-	"reflect"
 	"slices"
 	"sync"
 
 	"github.com/jmoiron/sqlx"
 )
-
-// conn runs statements: on a handle, or in a transaction.
-type conn interface {
-	QueryxContext(ctx context.Context, query string, args ...any) (*sqlx.Rows, error)
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-}
 
 // maxStatements bounds those that a handle keeps prepared. There are fewer: as
 // many as are written in this package, and a few dozen forms of Profiles.
@@ -31,10 +24,12 @@ type handle struct {
 	mu       sync.RWMutex
 	prepared map[string]*sqlx.Stmt // by text; nil if none are kept
 	wanted   map[string]bool       // texts that were met in a transaction
+
+	commit func(*sqlx.Tx) error
 }
 
 func newHandle(db *sqlx.DB, d Dialect) *handle {
-	h := &handle{DB: db}
+	h := &handle{DB: db, commit: d.commit}
 	if d.Prepare {
 		h.prepared, h.wanted = map[string]*sqlx.Stmt{}, map[string]bool{}
 	}
@@ -64,19 +59,58 @@ func (h *handle) prepare(ctx context.Context, text string) (*sqlx.Stmt, error) {
 	return made, nil
 }
 
-// QueryxContext runs a query outside transactions.
-func (h *handle) QueryxContext(ctx context.Context, query string, args ...any) (*sqlx.Rows, error) {
-	stmt, possible := h.lookup(query)
+// Query runs a query outside transactions.
+func (h *handle) Query(ctx context.Context, text string, args []any, read func(Rows) error) error {
+	stmt, possible := h.lookup(text)
 	if stmt == nil && possible {
 		var err error
-		if stmt, err = h.prepare(ctx, query); err != nil {
-			return nil, err
+		if stmt, err = h.prepare(ctx, text); err != nil {
+			return err
 		}
 	}
 	if stmt == nil {
-		return h.DB.QueryxContext(ctx, query, args...)
+		return readAll(read)(h.QueryContext(ctx, text, args...))
 	}
-	return stmt.QueryxContext(ctx, args...)
+	return readAll(read)(stmt.QueryContext(ctx, args...))
+}
+
+// readAll has read read what a query returns.
+func readAll(read func(Rows) error) func(*sql.Rows, error) error {
+	return func(rows *sql.Rows, err error) error {
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		if err := read(rows); err != nil {
+			return err
+		}
+		return rows.Close()
+	}
+}
+
+// Exec runs a statement outside transactions.
+func (h *handle) Exec(ctx context.Context, text string, args []any) (sql.Result, error) {
+	return h.ExecContext(ctx, text, args...)
+}
+
+// Queue runs a statement at once.
+func (h *handle) Queue(ctx context.Context, text string, args []any, read func(Rows) error) error {
+	return now(ctx, h, text, args, read)
+}
+
+// Transact runs fn in a transaction.
+func (h *handle) Transact(ctx context.Context, o sql.TxOptions, fn func(Conn) error) error {
+	t, err := h.begin(ctx, &o)
+	if err != nil {
+		return err
+	}
+	// After a commit this does nothing; after an error or a panic nobody is
+	// left to tell that a rollback failed.
+	defer func() { _ = t.Rollback() }()
+	if err := fn(t); err != nil {
+		return err
+	}
+	return h.commit(t.Tx)
 }
 
 // begin begins a transaction, after it has prepared what earlier ones met first.
@@ -113,7 +147,7 @@ func (h *handle) closeStatements() error {
 	return errors.Join(errs...)
 }
 
-// transaction is one that a handle has begun. A text that it is the first to meet
+// transaction is one that a handle has begun, or the host (handle is nil then). A text that it is the first to meet
 // runs as it is, and is prepared for the next.
 type transaction struct {
 	*sqlx.Tx
@@ -123,6 +157,9 @@ type transaction struct {
 
 // lookup returns the statement of a text, or nil.
 func (t *transaction) lookup(ctx context.Context, text string) *sqlx.Stmt {
+	if t.handle == nil {
+		return nil // the host's
+	}
 	if stmt := t.bound[text]; stmt != nil {
 		return stmt
 	}
@@ -141,24 +178,23 @@ func (t *transaction) lookup(ctx context.Context, text string) *sqlx.Stmt {
 	return nil
 }
 
-func (t *transaction) QueryxContext(ctx context.Context, query string, args ...any) (*sqlx.Rows, error) {
-	if stmt := t.lookup(ctx, query); stmt != nil {
-		return stmt.QueryxContext(ctx, args...)
+// Query runs a query in the transaction.
+func (t *transaction) Query(ctx context.Context, text string, args []any, read func(Rows) error) error {
+	if stmt := t.lookup(ctx, text); stmt != nil {
+		return readAll(read)(stmt.QueryContext(ctx, args...))
 	}
-	return t.Tx.QueryxContext(ctx, query, args...)
+	return readAll(read)(t.QueryContext(ctx, text, args...))
 }
 
-func (t *transaction) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if stmt := t.lookup(ctx, query); stmt != nil {
+// Exec runs a statement in the transaction.
+func (t *transaction) Exec(ctx context.Context, text string, args []any) (sql.Result, error) {
+	if stmt := t.lookup(ctx, text); stmt != nil {
 		return stmt.ExecContext(ctx, args...)
 	}
-	return t.Tx.ExecContext(ctx, query, args...)
+	return t.ExecContext(ctx, text, args...)
 }
 
-// scan reads the row that rows stand at.
-func scan(rows *sqlx.Rows, dest any) error {
-	if _, one := dest.(sql.Scanner); one || reflect.TypeOf(dest).Elem().Kind() != reflect.Struct {
-		return rows.Scan(dest)
-	}
-	return rows.StructScan(dest)
+// Queue runs a statement at once.
+func (t *transaction) Queue(ctx context.Context, text string, args []any, read func(Rows) error) error {
+	return now(ctx, t, text, args, read)
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/hedgerow-dev/hedgerow/users"
@@ -19,15 +20,34 @@ type kept struct {
 	profiles map[users.ID]stamped
 }
 
+// stamps tell whether a profile is still true.
+type stamps struct {
+	Record int64 `db:"record"` // another one after any change of the user's record
+	around
+}
+
+// around is another one after any change of what else a profile shows, but for an
+// organization that the user is no member of and that is not the current one.
+type around struct {
+	Surroundings  int64 `db:"surroundings"`  // of what belongs to the user
+	Organizations int64 `db:"organizations"` // of those the user is a member of
+	Current       int64 `db:"current"`       // of the current one
+	Members       int64 `db:"members"`       // their number in the current one
+}
+
+// tells reports whether stamps tell all changes of a profile: not those of a team
+// elsewhere.
+func tells(p *users.Profile) bool {
+	return !slices.ContainsFunc(p.Teams, func(t users.Team) bool { return t.OrganizationID != p.User.CurrentOrganization })
+}
+
 type stamped struct {
-	stamp, around string
-	profile       *users.Profile
+	stamps
+	profile *users.Profile
 }
 
 // stampColumns are those of a profileRow that tell whether its profile is kept.
-func (r reader) stampColumns() string { return "u.id, " + r.stamps() }
-
-func (r reader) stamps() string { return r.d.Stamp + " as stamp, " + r.d.Around + " as around" }
+func (r reader) stampColumns() string { return "u.id, " + r.d.Stamps }
 
 // find returns the profiles of all rows, if they are kept, or as many as are; the
 // others are nil.
@@ -36,7 +56,7 @@ func (k *kept) find(rows []profileRow) (list []*users.Profile, all bool) {
 	defer k.mu.Unlock()
 	list, all = make([]*users.Profile, len(rows)), true
 	for i, row := range rows {
-		if s, ok := k.profiles[users.ID(row.ID)]; ok && s.stamp == row.Stamp && s.around == row.Around {
+		if s, ok := k.profiles[users.ID(row.ID)]; ok && s.stamps == row.stamps {
 			list[i] = s.profile
 		} else {
 			all = false
@@ -50,13 +70,16 @@ func (k *kept) keep(rows []profileRow, profiles []*users.Profile) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i, row := range rows {
+		if !tells(profiles[i]) {
+			continue
+		}
 		for id := range k.profiles {
 			if len(k.profiles) < maxKept {
 				break
 			}
 			delete(k.profiles, id)
 		}
-		k.profiles[users.ID(row.ID)] = stamped{row.Stamp, row.Around, profiles[i]}
+		k.profiles[users.ID(row.ID)] = stamped{row.stamps, profiles[i]}
 	}
 }
 
@@ -66,7 +89,7 @@ func (r reader) renewed(ctx context.Context, rows []profileRow) ([]*users.Profil
 	if len(rows) != 1 || r.kept.around(rows[0]) == nil {
 		return nil, nil
 	}
-	full, err := list(ctx, r, "read user", self[profileRow], "select "+r.stamps()+", "+profileColumns+" from {users} u where u.id = $1", rows[0].ID)
+	full, err := list(ctx, r, "read user", self[profileRow], "select "+r.d.Stamps+", "+profileColumns+" from {users} u where u.id = $1", rows[0].ID)
 	if err != nil || len(full) == 0 {
 		return nil, err
 	}
@@ -87,12 +110,36 @@ func (r reader) renewed(ctx context.Context, rows []profileRow) ([]*users.Profil
 	return profiles, nil
 }
 
+// savedUser is a record as a transaction has saved it.
+type savedUser struct {
+	user   users.User
+	record int64 // its stamp
+}
+
+// renew keeps what saved records make of kept profiles, once they are committed.
+// What else a profile shows is as its other stamps say, whatever has happened to
+// that: so the next request, which would have read the profile anew, needs no more
+// than its stamps.
+func (k *kept) renew(saved []*savedUser) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, s := range saved {
+		before, ok := k.profiles[s.user.ID]
+		if !ok {
+			continue
+		}
+		if next := before.profile.WithUser(s.user); next != nil {
+			k.profiles[s.user.ID] = stamped{stamps{s.record, before.around}, next}
+		}
+	}
+}
+
 // around returns a kept profile of which everything but the user's record is
 // true, or nil.
 func (k *kept) around(row profileRow) *users.Profile {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if s, ok := k.profiles[users.ID(row.ID)]; ok && s.around == row.Around {
+	if s, ok := k.profiles[users.ID(row.ID)]; ok && s.around == row.around {
 		return s.profile
 	}
 	return nil
@@ -116,7 +163,7 @@ func (r reader) complete(ctx context.Context, rows []profileRow) ([]*users.Profi
 	if err != nil {
 		return nil, err
 	}
-	full, err := list(ctx, r, "list users", self[profileRow], "select "+r.stamps()+", "+profileColumns+
+	full, err := list(ctx, r, "list users", self[profileRow], "select "+r.d.Stamps+", "+profileColumns+
 		" from {users} u where "+r.d.In("u.id", "$1")+" order by u.id", in)
 	if err != nil {
 		return nil, err

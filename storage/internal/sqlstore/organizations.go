@@ -118,6 +118,7 @@ func (r reader) SSOEnforced(ctx context.Context, domain string) (bool, error) {
 // DeleteOrganization clears it as a current one first: references to what is
 // gone are set to null by the database, which would not raise versions.
 func (t *tx) DeleteOrganization(ctx context.Context, id uuid.UUID) error {
+	t.locked = nil // it changes users
 	if _, err := t.exec(ctx, "delete organization", `update {users} set version = version + 1,
 		current_organization = case when current_organization = $1 then null else current_organization end,
 		current_team = case when current_team in (select id from {teams} where organization_id = $1) then null else current_team end
@@ -185,6 +186,7 @@ func (t *tx) SaveTeam(ctx context.Context, team users.Team) (users.Team, error) 
 }
 
 func (t *tx) DeleteTeam(ctx context.Context, id users.TeamID) error {
+	t.locked = nil // it changes users
 	if _, err := t.exec(ctx, "delete team", "update {users} set version = version + 1, current_team = null where current_team = $1", id); err != nil {
 		return err
 	}

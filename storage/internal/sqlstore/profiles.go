@@ -27,9 +27,8 @@ type profileRow struct {
 	HasIdentity   bool `db:"has_identity"`
 	HasAPIKey     bool `db:"has_api_key"`
 	HasInvite     bool `db:"has_invite"`
-
-	Stamp  string `db:"stamp"`  // Dialect.Stamp
-	Around string `db:"around"` // Dialect.Around
+	stamps
+	Total int `db:"total"` // users that match, where a page is read with their number
 }
 
 // profileColumns are those of a profileRow.
@@ -44,24 +43,27 @@ func (r reader) snapshot(ctx context.Context, fn func(reader) error) error {
 	if r.db == nil {
 		return fn(r)
 	}
-	t, err := r.db.begin(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-	if err != nil {
-		return r.wrap(ctx, "begin", err)
+	var failed error
+	err := r.db.Transact(ctx, sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, func(c Conn) error {
+		inside := r
+		inside.q, inside.db = c, nil
+		failed = fn(inside)
+		return failed
+	})
+	if failed != nil {
+		return failed
 	}
-	// Nothing was written, so that ending it cannot fail in a way that matters.
-	defer func() { _ = t.Rollback() }()
-	r.q, r.db = t, nil
-	return fn(r)
+	return r.wrap(ctx, "snapshot", err)
 }
 
 // Profiles reads a page in a fixed number of statements.
 func (r reader) Profiles(ctx context.Context, q users.Query) (page users.Page, err error) {
-	if r.kept != nil && unique(q) {
+	if r.kept != nil && (unique(q) || q.Offset == 0) { // one statement
 		total, rows, err := r.pageUsers(ctx, q, r.stampColumns())
 		if err != nil {
 			return users.Page{}, err
 		}
-		if list, all := r.kept.find(rows); all {
+		if list, all := r.kept.find(rows); all && (unique(q) || len(rows) > 0) {
 			return users.Page{Total: total, Profiles: list}, nil
 		}
 		if list, err := r.renewed(ctx, rows); list != nil || err != nil {

@@ -46,10 +46,9 @@ type Dialect struct {
 	// List binds such a list.
 	In   func(column, placeholder string) string
 	List func(values any) (any, error)
-	// Stamp, unless empty, is a text that is another one after any change of a user
-	// u, and Around one that is another one after any change of what else its profile
-	// shows.
-	Stamp, Around string
+	// Stamps, unless empty, are the columns of stamps for a user u, of which the one
+	// of the record is kept in a column revision.
+	Stamps string
 	// Unique reports a violated unique or primary key, and whether it is the one
 	// of the folded address.
 	Unique func(err error) (email, ok bool)
@@ -59,6 +58,9 @@ type Dialect struct {
 	Retry func(err error) bool
 	// Text reports text that the database cannot hold.
 	Text func(err error) bool
+	// Direct, unless nil, runs the statements in place of database/sql, which takes
+	// longer for each and waits for the answer of one before it sends the next.
+	Direct Handle
 	// Committing, unless nil, runs before each commit, which it prevents by an error.
 	Committing func() error
 	// Committed, unless nil, runs after each commit and each attempt at one, before
@@ -87,10 +89,17 @@ func New(read, write *sqlx.DB, names Names, d Dialect, close func() error) *Stor
 		writing = newHandle(write, d)
 	}
 	r := reader{q: reading, db: reading, d: &d, texts: &texts{names: names, mapper: read.Mapper}}
-	if d.Stamp != "" {
+	if d.Direct != nil {
+		r.q, r.db = d.Direct, d.Direct
+	}
+	if d.Stamps != "" {
 		r.kept = &kept{profiles: map[users.ID]stamped{}}
 	}
-	return &Store{reader: r, run: r.transactions(writing), close: func() error {
+	run := r.transactions(r.db)
+	if d.OneWriter {
+		run = (&queue{r: r, write: writing}).run
+	}
+	return &Store{reader: r, run: run, close: func() error {
 		return errors.Join(reading.closeStatements(), writing.closeStatements(), close())
 	}}
 }
@@ -100,19 +109,23 @@ func (s *Store) Close() error { return s.close() }
 
 // reader has the reading methods of both the store and a transaction.
 type reader struct {
-	q     conn
-	db    *handle // nil inside a transaction
+	q     Conn
+	db    Handle // nil inside a transaction
 	d     *Dialect
 	texts *texts
 	lock  string // Dialect.ForUpdate inside a transaction that may write
 	share *share // inside a transaction that others have a part in
-	kept  *kept  // nil without Dialect.Stamp, and inside a transaction that may write
+	kept  *kept  // nil without Dialect.Stamps, and inside a transaction that may write
 }
 
 // tx is one transaction.
 type tx struct {
 	reader
 	logged bool // BeforeEvent has run
+	saved  []*savedUser
+	// locked are the users that the transaction has read or saved, as they are; nil
+	// without Dialect.Stamps.
+	locked map[users.ID]users.User
 }
 
 // UpdateUsers runs fn in a transaction.
@@ -174,6 +187,9 @@ var errText = &users.Error{Kind: users.Invalid, Code: "invalid_input", Message: 
 // them too.
 func matchless(args []any) bool {
 	for _, a := range args {
+		if n, ok := a.(sql.Null[string]); ok {
+			a = n.V
+		}
 		if v := reflect.ValueOf(a); v.Kind() == reflect.String && (!utf8.ValidString(v.String()) || strings.ContainsRune(v.String(), 0)) {
 			return true
 		}
@@ -183,7 +199,7 @@ func matchless(args []any) bool {
 
 // exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(ctx context.Context, what, query string, args ...any) (int64, error) {
-	res, err := t.q.ExecContext(ctx, t.texts.of(query), args...)
+	res, err := t.q.Exec(ctx, t.texts.of(query), args)
 	if err != nil {
 		return 0, t.wrap(ctx, what, err)
 	}
@@ -214,18 +230,17 @@ func (t *tx) named(ctx context.Context, what, query string, row any) (int64, err
 
 // get selects a single row into dest.
 func (r reader) get(ctx context.Context, dest any, query string, args ...any) error {
-	rows, err := r.q.QueryxContext(ctx, r.texts.of(query), args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		return cmp.Or(rows.Err(), sql.ErrNoRows)
-	}
-	if err := scan(rows, dest); err != nil {
-		return err
-	}
-	return rows.Close()
+	text := r.texts.of(query)
+	return r.q.Query(ctx, text, args, func(rows Rows) error {
+		members, err := r.texts.into(text, rows, dest)
+		if err != nil {
+			return err
+		}
+		if !rows.Next() {
+			return cmp.Or(rows.Err(), sql.ErrNoRows)
+		}
+		return rows.Scan(members...)
+	})
 }
 
 // lockOwner locks, in a transaction, the user who has what is found from here, if
@@ -236,7 +251,7 @@ func (r reader) lockOwner(ctx context.Context, from string, args ...any) error {
 	if r.lock == "" || matchless(args) {
 		return nil
 	}
-	_, err := r.q.ExecContext(ctx, r.texts.of("select id from {users} where id = (select user_id from "+from+")"+r.lock), args...)
+	_, err := r.q.Exec(ctx, r.texts.of("select id from {users} where id = (select user_id from "+from+")"+r.lock), args)
 	return r.wrap(ctx, "lock owner", err)
 }
 
@@ -245,24 +260,34 @@ func list[R, T any](ctx context.Context, r reader, what string, convert func(R) 
 	if matchless(args) {
 		return nil, ctx.Err()
 	}
-	rows, err := r.q.QueryxContext(ctx, r.texts.of(query), args...)
+	text, values := r.texts.of(query), []T{}
+	var unfit error
+	err := r.q.Query(ctx, text, args, func(rows Rows) error {
+		var row, empty R
+		members, err := r.texts.into(text, rows, &row)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			row = empty // lists in it are not to be filled again
+			if err := rows.Scan(members...); err != nil {
+				return err
+			}
+			var v T
+			if v, unfit = convert(row); unfit != nil {
+				return unfit
+			}
+			values = append(values, v)
+		}
+		return rows.Err()
+	})
+	if unfit != nil {
+		return nil, fmt.Errorf("%s: %w", what, unfit)
+	}
 	if err != nil {
 		return nil, r.wrap(ctx, what, err)
 	}
-	defer rows.Close()
-	values := []T{}
-	for rows.Next() {
-		var row R
-		if err := scan(rows, &row); err != nil {
-			return nil, r.wrap(ctx, what, err)
-		}
-		v, err := convert(row)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", what, err)
-		}
-		values = append(values, v)
-	}
-	return values, r.wrap(ctx, what, rows.Err())
+	return values, nil
 }
 
 // one selects a single row and converts it.
@@ -308,7 +333,7 @@ func (t *tx) insert(ctx context.Context, what, query string, row any) (int64, er
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", what, err)
 	}
-	res, err := t.q.ExecContext(ctx, t.texts.of(query), args...)
+	res, err := t.q.Exec(ctx, t.texts.of(query), args)
 	if err != nil {
 		return 0, t.wrap(ctx, what, err)
 	}

@@ -17,6 +17,7 @@ type texts struct {
 	mapper   *reflectx.Mapper
 	rendered sync.Map // from text to text
 	bindings sync.Map // from bindingKey to binding
+	columns  sync.Map // from bindingKey to the members of a row, for each column of the result
 }
 
 // of puts in the names of tables.

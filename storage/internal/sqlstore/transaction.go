@@ -20,12 +20,8 @@ type runner func(ctx context.Context, fn func(*tx) error) error
 // maxAttempts bounds how often a transaction runs that keeps losing races.
 const maxAttempts = 10
 
-// transactions runs fn in a transaction on a handle: one that it may share, where
-// there is one writer, and otherwise one of its own, again if it lost a race.
-func (r reader) transactions(write *handle) runner {
-	if r.d.OneWriter {
-		return (&queue{r: r, write: write}).run
-	}
+// transactions runs fn in a transaction of its own, again if it lost a race.
+func (r reader) transactions(write Handle) runner {
 	return func(ctx context.Context, fn func(*tx) error) error {
 		for n := 1; ; n++ {
 			err := r.attempt(ctx, write, fn)
@@ -57,38 +53,42 @@ func pause(ctx context.Context, attempt int) error {
 
 // attempt runs fn in a transaction once. The level is given, so that what a
 // database does by default cannot change what the locks protect.
-func (r reader) attempt(ctx context.Context, write *handle, fn func(*tx) error) error {
-	t, err := write.begin(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
-	if err != nil {
-		return r.wrap(ctx, "begin", err)
+func (r reader) attempt(ctx context.Context, write Handle, fn func(*tx) error) error {
+	var t *tx
+	var failed error
+	err := write.Transact(ctx, sql.TxOptions{Isolation: sql.LevelReadCommitted}, func(c Conn) error {
+		t = r.inside(c)
+		failed = fn(t)
+		return failed
+	})
+	if failed != nil {
+		return failed
 	}
-	// After a commit this does nothing; after an error or a panic nobody is
-	// left to tell that a rollback failed.
-	defer func() { _ = t.Rollback() }()
-	if err := fn(r.inside(t)); err != nil {
-		return err
+	if err == nil && r.kept != nil && len(t.saved) > 0 {
+		r.kept.renew(t.saved)
 	}
-	return r.wrap(ctx, "commit", r.commit(t.Tx))
+	return r.wrap(ctx, "transaction", err)
 }
 
-func (r reader) commit(t *sqlx.Tx) error {
+// commit commits a transaction of database/sql.
+func (d *Dialect) commit(t *sqlx.Tx) error {
 	var err error
-	if r.d.Committing != nil {
-		err = r.d.Committing()
+	if d.Committing != nil {
+		err = d.Committing()
 	}
 	if err == nil {
 		err = t.Commit()
 	} else {
 		_ = t.Rollback() // who commits is told why
 	}
-	if r.d.Committed != nil {
-		r.d.Committed(err == nil)
+	if d.Committed != nil {
+		d.Committed(err == nil)
 	}
 	return err
 }
 
 // inside is r in a transaction that may write.
-func (r reader) inside(t conn) *tx {
+func (r reader) inside(t Conn) *tx {
 	r.q, r.db, r.lock, r.kept = t, nil, r.d.ForUpdate, nil
 	return &tx{reader: r}
 }
@@ -101,7 +101,7 @@ func (r reader) inside(t conn) *tx {
 func (s *Store) Tx(host *sql.Tx) storage.Storage {
 	t := &sqlx.Tx{Tx: host, Mapper: s.texts.mapper}
 	r := s.reader
-	r.q, r.db, r.kept = t, nil, nil
+	r.q, r.db, r.kept = &transaction{t, nil, nil}, nil, nil
 	return &Store{reader: r, run: r.savepoints(t), close: func() error { return nil }}
 }
 
@@ -123,7 +123,7 @@ func (r reader) savepoints(t *sqlx.Tx) runner {
 				err = errors.Join(err, r.wrap(ctx, "roll back", failed), t.Rollback())
 			}
 		}()
-		if err := fn(r.inside(t)); err != nil {
+		if err := fn(r.inside(r.q)); err != nil {
 			return err
 		}
 		if _, err := t.ExecContext(ctx, "release savepoint hedgerow"); err != nil {

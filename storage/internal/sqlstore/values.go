@@ -58,4 +58,5 @@ func unnull[T any](n sql.Null[T]) users.Null[T] { return users.Null[T]{Value: n.
 
 func nullID(id uuid.UUID) uuid.NullUUID { return uuid.NullUUID{UUID: id, Valid: id != uuid.Nil} }
 
-func timeOf(s stamp) time.Time { return time.Time(s) }
+// timeOf is a time as it is read again.
+func timeOf(s stamp) time.Time { return time.Time(s).Truncate(time.Microsecond).UTC() }

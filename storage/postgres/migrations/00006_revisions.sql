@@ -31,10 +31,18 @@ begin
 	end if;
 	return null;
 end $$;
-create trigger {_}revise_member after insert or update or delete on {memberships} for each row execute function {revise_owner}();
+create trigger {_}revise_member after update or delete on {memberships} for each row execute function {revise_owner}();
 create trigger {_}revise_scene after insert or update or delete on {scenes} for each row execute function {revise_owner}();
 create trigger {_}revise_identity after insert or delete or update of user_id on {identities} for each row execute function {revise_owner}();
 create trigger {_}revise_key after insert or delete or update of user_id on {api_keys} for each row execute function {revise_owner}();
+
+-- The user of a new membership is written once for both.
+create or replace function {count_membership}() returns trigger language plpgsql set search_path from current as $$
+begin
+	update {users} set surroundings = {new_revision}() where id = new.user_id returning is_active into new.counted;
+	new.counted := coalesce(new.counted, false);
+	return new;
+end $$;
 
 create function {revise_invited}() returns trigger language plpgsql set search_path from current as $$
 begin
