@@ -91,7 +91,8 @@ type update struct {
 	before users.User   // as it was when the transaction changed it
 }
 
-// UpdateUser changes the user that target names by all of p or nothing. match,
+// UpdateUser changes the user that target names by all of p or nothing, and returns
+// the user as changed. match,
 // unless nil, decides by the stored Version whether the caller's picture is
 // still right (users.ErrStale). When the password changes, all sessions of the
 // user end but the caller's own, which goes on under the secret that is
@@ -100,7 +101,7 @@ type update struct {
 // Refusals are those of users.Service.Apply, ErrCurrentPassword,
 // ErrIncorrectPassword, an Invalid error for a weak password, users.ErrForbidden
 // where a key may not change address or password, and ErrThrottled.
-func (s *Service) UpdateUser(ctx context.Context, p Principal, target users.ID, patch users.Patch, match func(version int64) bool) (users.Secret, error) {
+func (s *Service) UpdateUser(ctx context.Context, p Principal, target users.ID, patch users.Patch, match func(version int64) bool) (users.User, users.Secret, error) {
 	up := &update{principal: p, target: target, patch: patch, match: match}
 	changed, token, err := s.runUpdate(ctx, up)
 	if errors.Is(err, users.ErrEmailTaken) {
@@ -109,7 +110,7 @@ func (s *Service) UpdateUser(ctx context.Context, p Principal, target users.ID, 
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("update user: %w", err)
+		return users.User{}, "", fmt.Errorf("update user: %w", err)
 	}
 	if up.password != "" {
 		s.send(ctx, PasswordChanged{To: recipient(changed)})
@@ -120,7 +121,7 @@ func (s *Service) UpdateUser(ctx context.Context, p Principal, target users.ID, 
 			s.send(ctx, EmailChangeRequested{To: recipient(changed), New: changed.PendingEmail})
 		}
 	}
-	return token, nil
+	return changed, token, nil
 }
 
 // runUpdate returns the user as changed, and the new secret of the caller's

@@ -214,7 +214,7 @@ func TestFailuresAreLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	patch := users.Patch{Password: users.Set("another-strong-one-42!!"), CurrentPassword: users.Set("wrong")}
-	if _, err := s.UpdateUser(t.Context(), p, u.ID, patch, nil); !errors.Is(err, auth.ErrIncorrectPassword) {
+	if _, _, err := s.UpdateUser(t.Context(), p, u.ID, patch, nil); !errors.Is(err, auth.ErrIncorrectPassword) {
 		t.Fatalf("UpdateUser: got error %v", err)
 	}
 	events, err := st.Events(t.Context(), users.EventQuery{Limit: 10})

@@ -145,11 +145,15 @@ func (a *API) updateUser(c *call, p users.Patch) (answer, error) {
 	if err := c.body.object(); err != nil {
 		return answer{}, err
 	}
-	token, err := a.auth.UpdateUser(c.Context(), c.principal, c.target, p, matcher(c.Header, c.target))
+	changed, token, err := a.auth.UpdateUser(c.Context(), c.principal, c.target, p, matcher(c.Header, c.target))
 	if err != nil {
 		return answer{}, err
 	}
-	shown, err := a.showUser(c)
+	viewer := users.Viewer{Actor: c.actor()}
+	if before := c.principal.Profile; before != nil && before.User.ID == changed.ID {
+		viewer.Profile = before.WithUser(changed) // spares reading what was read in this request
+	}
+	shown, err := a.show(c, viewer)
 	if err == nil && token != "" {
 		a.setCookie(c.header, token)
 	}

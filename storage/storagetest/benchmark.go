@@ -170,6 +170,6 @@ func (s *subject) change(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.auth.UpdateUser(ctx, p, p.User.ID, users.Patch{FirstName: users.Set("Ann " + strconv.Itoa(n))}, nil)
+	_, _, err = s.auth.UpdateUser(ctx, p, p.User.ID, users.Patch{FirstName: users.Set("Ann " + strconv.Itoa(n))}, nil)
 	return err
 }
