@@ -37,10 +37,10 @@ func TestDocsAccessible(t *testing.T) {
 	if _, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]byte](axe+"; 0")); err != nil {
 		t.Fatalf("load axe-core: %v", err)
 	}
-	b.accessible("#page")
+	b.judgedByAxe("#page")
 	b.eval(`document.querySelector(".btn.authorize").click()`)
 	b.list(`document.querySelectorAll(".dialog-ux .modal-btn")`, "x.textContent", 1)
-	b.accessible(".dialog-ux")
+	b.judgedByAxe(".dialog-ux")
 }
 
 // axeCore returns the source of axe-core.
@@ -66,10 +66,10 @@ func axeCore(t *testing.T) string {
 	return string(source)
 }
 
-// accessible fails for what axe-core finds in a part of the page that keeps people
+// judgedByAxe fails for what axe-core finds in a part of the page that keeps people
 // out, which it calls serious or critical. What is moderate is the order of headings
 // and landmarks of Swagger UI.
-func (b *tab) accessible(part string) {
+func (b *tab) judgedByAxe(part string) {
 	b.t.Helper()
 	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](`axe.run("`+part+`", {resultTypes: ["violations"]}).then(({violations}) => violations
 		.filter(v => ["serious", "critical"].includes(v.impact)).map(v => v.impact + " " + v.id + ": " + v.nodes.map(n => n.html + " " + n.failureSummary).join("\n")))`, chromedp.EvalAwaitPromise))
