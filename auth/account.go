@@ -239,8 +239,11 @@ func changesIdentity(p users.Patch, u users.User) bool {
 }
 
 func changesEmail(p users.Patch, u users.User) bool {
+	if !p.Email.Set {
+		return false
+	}
 	email, err := users.CheckEmail(p.Email)
-	return p.Email.Set && err == nil && email != u.Email
+	return err == nil && email != u.Email
 }
 
 // checkCurrent compares the current password, when the account has one, and
@@ -288,8 +291,11 @@ func (s *Service) checkCurrent(ctx context.Context, u users.User, up *update) er
 // stages reports whether the update asks for an address that has to be verified.
 // Asking for the one that is pending already sends a link again.
 func (s *Service) stages(up *update) bool {
+	if !up.patch.Email.Set {
+		return false
+	}
 	email, err := users.CheckEmail(up.patch.Email)
-	return up.patch.Email.Set && err == nil && s.MailConfigured() && users.FoldEmail(email) != users.FoldEmail(up.before.Email)
+	return err == nil && s.MailConfigured() && users.FoldEmail(email) != users.FoldEmail(up.before.Email)
 }
 
 // stage makes the links that u was sent worthless and stores the one to the new
@@ -336,7 +342,7 @@ func (s *Service) applyUpdate(ctx context.Context, tx Tx, up *update, token user
 	if u, err = tx.SaveUser(ctx, u); err != nil {
 		return users.User{}, err
 	}
-	if up.password != "" || users.FoldEmail(u.Email) != users.FoldEmail(before.Email) ||
+	if up.password != "" || u.Email != before.Email && users.FoldEmail(u.Email) != users.FoldEmail(before.Email) ||
 		u.PasskeysEnabledFor2FA.Value != before.PasskeysEnabledFor2FA.Value {
 		if err := s.endOthers(ctx, tx, up, token); err != nil {
 			return users.User{}, err

@@ -77,6 +77,9 @@ func jsonMedia(h http.Header) bool {
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") || len(h.Values("Content-Type")) != 1 {
 		return false
 	}
+	if h.Get("Content-Type") == "application/json" {
+		return true // as nearly everybody writes it
+	}
 	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	charset, declared := params["charset"]
 	return err == nil && media == "application/json" && (!declared || strings.EqualFold(charset, "utf-8"))
@@ -85,7 +88,7 @@ func jsonMedia(h http.Header) bool {
 // parseBody walks the tokens once. The decoder refuses invalid UTF-8, lone
 // surrogates and names that occur twice; depth and size are ours.
 func parseBody(raw []byte) (body, error) {
-	d := jsontext.NewDecoder(bytes.NewReader(raw))
+	d := jsontext.NewDecoder(bytes.NewBuffer(raw)) // a buffer is not copied
 	b := body{members: map[string]jsontext.Value{}}
 	name, start, names := "", int64(0), 0
 	for {

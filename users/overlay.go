@@ -70,7 +70,7 @@ func (m *plainMembers) next() bool {
 		return false
 	}
 	name, value, ok := strings.Cut(rest, `":`)
-	if !ok || name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+	if !ok || name == "" || !plainName(name) {
 		return false
 	}
 	n, kind := plainValue(value)
@@ -79,6 +79,15 @@ func (m *plainMembers) next() bool {
 	}
 	m.key, m.kind, m.text = name, kind, m.rest[1:len(open)+len(name)+len(`":`)+n]
 	m.rest, m.begun = value[n:], true
+	return true
+}
+
+func plainName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c != '_' && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
 	return true
 }
 

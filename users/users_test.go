@@ -55,3 +55,21 @@ func TestSecretDoesNotPrint(t *testing.T) {
 		t.Errorf("a secret prints %q", s)
 	}
 }
+
+// TestFoldEmail is of domains that are their own ASCII form, and of others.
+func TestFoldEmail(t *testing.T) {
+	t.Parallel()
+	for email, want := range map[string]string{
+		"Ann@Mail-1.EXAMPLE.com":    "ann@mail-1.example.com",
+		"ann@-a..b.":                "ann@-a..b.",
+		"ann@bücher.example":        "ann@xn--bcher-kva.example",
+		"ann@XN--BCHER-KVA.example": "ann@xn--bcher-kva.example",
+		"ann@a.xn--BÜCHER":          "ann@a.xn--bÜcher",
+		"ann@ＥＸＡＭＰＬＥ.com":           "ann@example.com",
+		"Ann":                       "ann",
+	} {
+		if got := users.FoldEmail(email); got != want {
+			t.Errorf("FoldEmail(%q): got %q, want %q", email, got, want)
+		}
+	}
+}

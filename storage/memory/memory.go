@@ -212,8 +212,12 @@ func (s *store) update(ctx context.Context, fn func(*tx) error) error {
 	}
 	select {
 	case s.d.writer <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	default: // only who waits asks for Done, which may have to set a timer
+		select {
+		case s.d.writer <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	defer func() { <-s.d.writer }()
 	defer s.d.lock()()

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -40,7 +41,7 @@ func (t *tx) CreateUser(ctx context.Context, u users.User) (users.User, error) {
 	}
 	t.d.lastUser++
 	u.ID, u.Version = t.d.lastUser, 1
-	if err := t.acceptable(u); err != nil {
+	if err := cmp.Or(t.conflict(u), t.dangling(u)); err != nil {
 		return users.User{}, err
 	}
 	t.claim(u)
@@ -54,11 +55,19 @@ func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
 	if err != nil {
 		return users.User{}, err
 	}
-	if err := t.acceptable(u); err != nil {
+	keys := u.Email != old.Email || u.UUID != old.UUID || u.DistinctID != old.DistinctID
+	if keys {
+		if err := t.conflict(u); err != nil {
+			return users.User{}, err
+		}
+	}
+	if err := t.dangling(u); err != nil {
 		return users.User{}, err
 	}
-	t.release(old)
-	t.claim(u)
+	if keys {
+		t.release(old)
+		t.claim(u)
+	}
 	t.relist(u.ID, flagsOf(old), flagsOf(u))
 	if old.IsActive != u.IsActive {
 		for _, m := range t.d.memberships[u.ID] {
@@ -70,9 +79,8 @@ func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
 	return u, nil
 }
 
-// acceptable reports what u shares with another user and must not, or what it refers
-// to that is not there.
-func (t *tx) acceptable(u users.User) error {
+// conflict reports what u shares with another user and must not.
+func (t *tx) conflict(u users.User) error {
 	if id, taken := t.d.byEmail[users.FoldEmail(u.Email)]; taken && id != u.ID {
 		return users.ErrEmailTaken
 	}
@@ -81,6 +89,11 @@ func (t *tx) acceptable(u users.User) error {
 	if uuidTaken && byUUID != u.ID || distinctTaken && byDistinct != u.ID {
 		return users.ErrConflict
 	}
+	return nil
+}
+
+// dangling reports what u refers to that is not there.
+func (t *tx) dangling(u users.User) error {
 	_, organization := t.d.organizations[u.CurrentOrganization]
 	_, team := t.d.teams[u.CurrentTeam]
 	if u.CurrentOrganization != uuid.Nil && !organization || u.CurrentTeam != 0 && !team {
