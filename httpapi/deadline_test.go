@@ -87,6 +87,7 @@ func TestDeadlineOfParent(t *testing.T) {
 			t.Errorf("Deadline: got %v, want %v", got, at)
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			t.Errorf("Err: got %v", ctx.Err())
 		}
