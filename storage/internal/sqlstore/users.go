@@ -75,7 +75,9 @@ var (
 	// as many bytes.
 	updateRest = setUser(restColumns) + " where id = :id and uuid = :uuid and distinct_id = :distinct_id" +
 		" and is_active = :is_active and is_staff = :is_staff and email_folded = :email_folded" +
-		" and current_organization is not distinct from :current_organization and current_team is not distinct from :current_team returning version"
+		" and current_organization is not distinct from :current_organization and current_team is not distinct from :current_team"
+	// updateKnown is updateRest of the version that the caller has seen.
+	updateKnown = updateRest + " and version = :version"
 )
 
 // watchedColumns are those that updateRest compares.
@@ -152,7 +154,19 @@ func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
 	if t.d.Stamps != "" {
 		return t.saveStamped(ctx, u, row)
 	}
-	n, err := t.returning(ctx, "save user", updateRest, row)
+	if t.d.OneWriter {
+		// Most often it is the version that this transaction has read. There is no
+		// result to read then, for which database/sql would start a goroutine.
+		n, err := t.named(ctx, "save user", updateKnown, row)
+		if err != nil {
+			return users.User{}, err
+		}
+		if n > 0 {
+			u.Version++
+			return u, nil
+		}
+	}
+	n, err := t.returning(ctx, "save user", updateRest+" returning version", row)
 	if errors.Is(err, users.ErrNotFound) {
 		n, err = t.returning(ctx, "save user", updateUser, row)
 	}
