@@ -152,7 +152,7 @@ func FuzzCode(f *testing.F) {
 			f.Add(seed)
 		}
 	}
-	for _, seed := range []string{"", "000000", "abcdefgh", "ABCD-EFGH", "abcd efgh", "abcdefg", "abcdefghi", "abcdefgh\x00", "ａｂｃｄｅｆｇｈ", "\xff", strings.Repeat("a", 65), "Kbcdefgh"} {
+	for _, seed := range []string{"", "000000", "abcdefgh", "ABCD-EFGH", "abcd efgh", "abcd_efgh", "abcd\tefgh", "abcd\u00a0efgh", "abcd\u2010efgh", "abcdefg", "abcdefghi", "abcdefgh\x00", "ａｂｃｄｅｆｇｈ", "\xff", strings.Repeat("a", 65), "Kbcdefgh"} {
 		f.Add(seed)
 	}
 	if err := s.SaveTOTP(f.Context(), u.ID, fuzzSecret, []users.Secret{"abcdefgh"}); err != nil {
