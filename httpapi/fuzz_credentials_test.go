@@ -141,15 +141,7 @@ func (a *oneAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
 // answers, ends at a page of ours, with nothing of the query in its address, and
 // links nothing without the state of the caller's own start. STATE stands for that.
 func FuzzCallback(f *testing.F) {
-	const account = `{"id":12345,"login":"octocat","type":"User","access_token":"ghu_x","token":"ghs_x","expires_at":"2026-05-01T13:00:00Z","account":{"id":1,"login":"acme","type":"User"},` +
-		`"repository_selection":"all","installations":[{"id":12345}],"repositories":[]}`
-	for _, query := range []string{"", "state=STATE&code=c&installation_id=12345&setup_action=install", "state=STATE&code=c&installation_id=12345", "state=STATE&setup_action=request",
-		"state=STATE&code=c&setup_action=request", "state=STATE&error=access_denied", "error=x&state=STATE", "state=x&code=c&installation_id=12345", "state=STATE&state=x&code=c&installation_id=1",
-		"state=STATE&code=c&installation_id=0", "state=STATE&code=c&installation_id=123456789012345678901", "state=STATE&code=%00&installation_id=%ff", "state=STATE&code=c&installation_id=12345;x", "%zz"} {
-		f.Add(query, 200, account)
-		f.Add(query, 404, `{"message":"Not Found"}`)
-		f.Add(query, 500, "<html>")
-	}
+	addCallbacks(f)
 	remote := &oneAnswer{}
 	e := newFuzzEnv(f, func(c *httpapi.Config) {
 		var err error
@@ -185,6 +177,20 @@ func FuzzCallback(f *testing.F) {
 		}
 		e.checkLinked(t, strings.Contains(query, "STATE") || strings.Contains(query, state.Get("token")), location)
 	})
+}
+
+// addCallbacks adds seeds: what a browser comes back with, by what GitHub answers.
+func addCallbacks(f *testing.F) {
+	f.Helper()
+	const account = `{"id":12345,"login":"octocat","type":"User","access_token":"ghu_x","token":"ghs_x","expires_at":"2026-05-01T13:00:00Z","account":{"id":1,"login":"acme","type":"User"},` +
+		`"repository_selection":"all","installations":[{"id":12345}],"repositories":[]}`
+	for _, query := range []string{"", "state=STATE&code=c&installation_id=12345&setup_action=install", "state=STATE&code=c&installation_id=12345", "state=STATE&setup_action=request",
+		"state=STATE&code=c&setup_action=request", "state=STATE&error=access_denied", "error=x&state=STATE", "state=x&code=c&installation_id=12345", "state=STATE&state=x&code=c&installation_id=1",
+		"state=STATE&code=c&installation_id=0", "state=STATE&code=c&installation_id=123456789012345678901", "state=STATE&code=%00&installation_id=%ff", "state=STATE&code=c&installation_id=12345;x", "%zz"} {
+		f.Add(query, 200, account)
+		f.Add(query, 404, `{"message":"Not Found"}`)
+		f.Add(query, 500, "<html>")
+	}
 }
 
 // checkLinked holds what is linked after a callback to what the page says, and
