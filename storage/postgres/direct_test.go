@@ -45,6 +45,11 @@ func TestStorageThroughDatabaseSQL(t *testing.T) {
 			t.Fatal(err)
 		}
 		db := sql.OpenDB(around{connector})
+		t.Cleanup(func() {
+			if err := db.Close(); err != nil {
+				t.Errorf("close the host's handle: %v", err)
+			}
+		})
 		db.SetMaxOpenConns(8)
 		if err := postgres.Migrate(t.Context(), db, postgres.Config{}); err != nil {
 			t.Fatalf("Migrate: %v", err)
