@@ -153,7 +153,7 @@ func TestOneUseEach(t *testing.T) {
 				for status, times := range statuses {
 					if status < 300 {
 						won += times
-					} else if status < 400 || status >= 500 {
+					} else if status < 400 || status >= 500 && status != http.StatusServiceUnavailable { // the hundredth in a row may wait too long
 						t.Errorf("%s, round %d: a loser gets status %d", kind, n, status)
 					}
 				}

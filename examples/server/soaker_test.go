@@ -121,10 +121,11 @@ func (c *soaker) autonomy(n int) {
 	c.send(c.key, "DELETE", path, "", http.StatusNoContent)
 }
 
-// signIn tries again when too many passwords wait to be hashed.
+// signIn tries again when too many passwords wait to be hashed, each time after a
+// wait of two seconds.
 func (c *soaker) signIn() credential {
 	body := fmt.Sprintf(`{"email":"%s@example.com","password":%q}`, c.canary, clientPassword)
-	for range 5 {
+	for range 100 {
 		if _, cookie := c.send(credential{}, "POST", "/api/login", body, http.StatusOK, http.StatusTooManyRequests); cookie != "" {
 			return credential{"Cookie", cookie}
 		}
