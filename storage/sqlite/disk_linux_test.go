@@ -37,10 +37,11 @@ func limited(t *testing.T) disk {
 	return disk{t.TempDir(), func(t *testing.T) { set(t, megabyte) }, func(t *testing.T) { set(t, ^uint64(0)) }}
 }
 
-// small is a file system of its own, which is full when it is.
+// small is a file system of its own, which is full when it is. There is room for the
+// log, which grows to 4 MiB before it is written back, and the file.
 func small(t *testing.T) disk {
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -110,6 +110,9 @@ func (h *handle) Transact(ctx context.Context, o sql.TxOptions, fn func(Conn) er
 	if err := fn(t); err != nil {
 		return err
 	}
+	if o.ReadOnly {
+		return nil // and no commit that anybody has to hear of
+	}
 	return h.commit(t.Tx)
 }
 
