@@ -2,17 +2,21 @@ package httpapi_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hedgerow-dev/hedgerow/auth"
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/integrations/github"
+	"github.com/hedgerow-dev/hedgerow/integrations/githubtest"
 	"github.com/hedgerow-dev/hedgerow/users"
 )
 
@@ -121,7 +125,8 @@ func (e *fuzzEnv) admitted(cookie, authorization string) bool {
 	return found == 1 && right
 }
 
-// oneAnswer is a GitHub that answers every request alike.
+// oneAnswer is a GitHub that answers every request alike, but that what makes a
+// token is Created and not OK.
 type oneAnswer struct {
 	status int
 	body   string
@@ -130,11 +135,32 @@ type oneAnswer struct {
 func (a *oneAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
 	w.Header().Set("Content-Type", "application/json")
+	if a.status == http.StatusOK && strings.HasSuffix(r.URL.Path, "/access_tokens") {
+		w.WriteHeader(http.StatusCreated)
+	}
 	w.WriteHeader(a.status)
 	_, _ = w.WriteString(a.body) // a recorder takes everything
 	answer := w.Result()
 	answer.Request = r
 	return answer, nil
+}
+
+// provider is a client of that GitHub.
+func (a *oneAnswer) provider(f *testing.F, now func() time.Time) integrations.Provider {
+	f.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 1024) // the least there is, as each link signs
+	if err != nil {
+		f.Fatal(err)
+	}
+	server, err := githubtest.New(githubtest.Options{Key: key})
+	if err != nil {
+		f.Fatal(err)
+	}
+	p, err := github.New(github.Config{ClientID: "x", ClientSecret: "x", Slug: "acme", PrivateKey: users.Secret(server.PrivateKeyPEM()), Transport: a, Now: now})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return p
 }
 
 // FuzzCallback: whatever a browser comes back with, and whatever GitHub then
@@ -143,13 +169,7 @@ func (a *oneAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
 func FuzzCallback(f *testing.F) {
 	addCallbacks(f)
 	remote := &oneAnswer{}
-	e := newFuzzEnv(f, func(c *httpapi.Config) {
-		var err error
-		c.GitHub.Provider, err = github.New(github.Config{ClientID: "x", ClientSecret: "x", Slug: "acme", PrivateKey: "", Transport: remote, Now: c.Now})
-		if err != nil {
-			f.Fatal(err)
-		}
-	})
+	e := newFuzzEnv(f, func(c *httpapi.Config) { c.GitHub.Provider = remote.provider(f, c.Now) })
 	ends := callbackEnds()
 	f.Fuzz(func(t *testing.T, query string, status int, body string) {
 		if status < 200 || status > 599 {
@@ -175,19 +195,28 @@ func FuzzCallback(f *testing.F) {
 		if w.Code != http.StatusFound || !ends[location] {
 			t.Errorf("%q, then %d %q: got %d to %q", query, status, body, w.Code, location)
 		}
+		if query == linking && status == 200 && body == linkingAnswer && !strings.Contains(location, "success") {
+			t.Errorf("what links ends at %q", location)
+		}
 		e.checkLinked(t, strings.Contains(query, "STATE") || strings.Contains(query, state.Get("token")), location)
 	})
 }
 
+// What a browser comes back with when all is well, and what GitHub then answers to
+// every call.
+const (
+	linking       = "state=STATE&code=c&installation_id=12345&setup_action=install"
+	linkingAnswer = `{"id":12345,"login":"octocat","type":"User","access_token":"ghu_x","token":"ghs_x","expires_at":"2026-05-01T13:00:00Z","account":{"id":1,"login":"acme","type":"User"},` +
+		`"repository_selection":"all","installations":[{"id":12345}],"repositories":[]}`
+)
+
 // addCallbacks adds seeds: what a browser comes back with, by what GitHub answers.
 func addCallbacks(f *testing.F) {
 	f.Helper()
-	const account = `{"id":12345,"login":"octocat","type":"User","access_token":"ghu_x","token":"ghs_x","expires_at":"2026-05-01T13:00:00Z","account":{"id":1,"login":"acme","type":"User"},` +
-		`"repository_selection":"all","installations":[{"id":12345}],"repositories":[]}`
-	for _, query := range []string{"", "state=STATE&code=c&installation_id=12345&setup_action=install", "state=STATE&code=c&installation_id=12345", "state=STATE&setup_action=request",
+	for _, query := range []string{"", linking, "state=STATE&code=c&installation_id=12345", "state=STATE&setup_action=request",
 		"state=STATE&code=c&setup_action=request", "state=STATE&error=access_denied", "error=x&state=STATE", "state=x&code=c&installation_id=12345", "state=STATE&state=x&code=c&installation_id=1",
 		"state=STATE&code=c&installation_id=0", "state=STATE&code=c&installation_id=123456789012345678901", "state=STATE&code=%00&installation_id=%ff", "state=STATE&code=c&installation_id=12345;x", "%zz"} {
-		f.Add(query, 200, account)
+		f.Add(query, 200, linkingAnswer)
 		f.Add(query, 404, `{"message":"Not Found"}`)
 		f.Add(query, 500, "<html>")
 	}
