@@ -1,6 +1,10 @@
 package github_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net/http"
@@ -11,6 +15,7 @@ import (
 
 	"github.com/hedgerow-dev/hedgerow/integrations"
 	"github.com/hedgerow-dev/hedgerow/integrations/github"
+	"github.com/hedgerow-dev/hedgerow/users"
 )
 
 // canned answers every request alike.
@@ -20,7 +25,7 @@ type canned struct {
 	body   string
 }
 
-func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
+func (c *canned) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{
 		StatusCode: c.status, Header: c.header, Body: io.NopCloser(strings.NewReader(c.body)), Request: r, ProtoMajor: 1, ProtoMinor: 1,
 	}, nil
@@ -41,15 +46,21 @@ func FuzzAnswers(f *testing.F) {
 		f.Add(200, "", "", "", "", `[{"name":"`+long+`"}]`)
 	}
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	key, err := rsa.GenerateKey(rand.Reader, 1024) // the least there is, as each input signs
+	if err != nil {
+		f.Fatal(err)
+	}
+	app := users.Secret(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+	answer := &canned{}
+	c, err := github.New(github.Config{ClientID: "x", ClientSecret: "x", PrivateKey: app, Transport: answer, Now: func() time.Time { return now }})
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, status int, link, retry, reset, contentType, body string) {
 		if status < 100 || status > 599 || strings.ContainsAny(link+retry+reset+contentType, "\r\n\x00") {
 			t.Skip("no HTTP server sends this")
 		}
-		answer := canned{status, http.Header{"Link": {link}, "Retry-After": {retry}, "X-Ratelimit-Reset": {reset}, "Content-Type": {contentType}}, body}
-		c, err := github.New(github.Config{ClientID: "x", ClientSecret: "x", Transport: answer, Now: func() time.Time { return now }})
-		if err != nil {
-			t.Fatal(err)
-		}
+		*answer = canned{status, http.Header{"Link": {link}, "Retry-After": {retry}, "X-Ratelimit-Reset": {reset}, "Content-Type": {contentType}}, body}
 		checkAnswers(t, c)
 	})
 }
@@ -74,11 +85,34 @@ func checkAnswers(t *testing.T, c *github.Client) {
 		bounded(t, r.Name, r.FullName, r.DefaultBranch.Value, r.Language.Value, r.PushedAt.Value)
 	}
 	token, err := c.Exchange(ctx, integrations.ExchangeRequest{Code: "c"})
+	checkToken(t, token, err)
+	token, err = c.RefreshUserToken(ctx, "ghr_x")
+	checkToken(t, token, err)
+	failure(t, c.CheckAccess(ctx, "ghu_x", "1"))
+	failure(t, c.Uninstall(ctx, "1"))
+	checkApp(t, c)
+}
+
+func checkToken(t *testing.T, token integrations.UserToken, err error) {
+	t.Helper()
 	failure(t, err)
 	if (token.AccessToken == "") != (err != nil) || token.ExpiresIn < 0 || token.RefreshExpiresIn < 0 || len(token.AccessToken) > 16<<10 {
 		t.Errorf("token of %d bytes for %s, %v", len(token.AccessToken), token.ExpiresIn, err)
 	}
-	failure(t, c.CheckAccess(ctx, "ghu_x", "1"))
+}
+
+// checkApp is checkAnswers for what the App asks.
+func checkApp(t *testing.T, c *github.Client) {
+	t.Helper()
+	installation, err := c.Installation(t.Context(), "1")
+	failure(t, err)
+	bounded(t, installation.Account.Login, installation.Account.Type)
+	token, err := c.MintToken(t.Context(), "1")
+	failure(t, err)
+	bounded(t, token.RepositorySelection)
+	if (token.Token == "") != (err != nil) || len(token.Token) > 16<<10 {
+		t.Errorf("installation token of %d bytes, %v", len(token.Token), err)
+	}
 }
 
 // failure checks an error, if there is one.
