@@ -38,9 +38,13 @@ type fuzzEnv struct {
 // than most requests.
 type fuzzStore struct{ storage.Storage }
 
-// rewind gives the API a store with nothing but Alice, as she was at first.
+// rewind gives the API a store with nothing but Alice, as she was at first, after
+// everybody is done with the one before.
 func (e *fuzzEnv) rewind(t testing.TB) {
 	t.Helper()
+	if err := e.api.Auth().Flush(t.Context()); err != nil {
+		t.Fatalf("Flush: %v", err)
+	}
 	e.store.Storage = memory.New()
 	if err := e.store.UpdateAuth(t.Context(), e.rows); err != nil {
 		t.Fatalf("rewind: %v", err)
