@@ -92,9 +92,8 @@ type update struct {
 }
 
 // UpdateUser changes the user that target names by all of p or nothing, and returns
-// the user as changed. match,
-// unless nil, decides by the stored Version whether the caller's picture is
-// still right (users.ErrStale). When the password changes, all sessions of the
+// the user as changed. match, unless nil, decides by the stored Version whether the
+// caller's picture is still right (users.ErrStale). When the password changes, all sessions of the
 // user end but the caller's own, which goes on under the secret that is
 // returned; the secret is "" when the cookie stays as it is.
 //
@@ -239,11 +238,17 @@ func changesIdentity(p users.Patch, u users.User) bool {
 }
 
 func changesEmail(p users.Patch, u users.User) bool {
+	email, asked := askedEmail(p)
+	return asked && email != u.Email
+}
+
+// askedEmail returns the address that p asks for, if it is one.
+func askedEmail(p users.Patch) (email string, ok bool) {
 	if !p.Email.Set {
-		return false
+		return "", false
 	}
 	email, err := users.CheckEmail(p.Email)
-	return err == nil && email != u.Email
+	return email, err == nil
 }
 
 // checkCurrent compares the current password, when the account has one, and
@@ -291,11 +296,8 @@ func (s *Service) checkCurrent(ctx context.Context, u users.User, up *update) er
 // stages reports whether the update asks for an address that has to be verified.
 // Asking for the one that is pending already sends a link again.
 func (s *Service) stages(up *update) bool {
-	if !up.patch.Email.Set {
-		return false
-	}
-	email, err := users.CheckEmail(up.patch.Email)
-	return err == nil && s.MailConfigured() && users.FoldEmail(email) != users.FoldEmail(up.before.Email)
+	email, asked := askedEmail(up.patch)
+	return asked && s.MailConfigured() && users.FoldEmail(email) != users.FoldEmail(up.before.Email)
 }
 
 // stage makes the links that u was sent worthless and stores the one to the new

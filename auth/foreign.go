@@ -70,7 +70,8 @@ func parsePBKDF2(text string) (foreign, bool) {
 	}
 	n, err := strconv.Atoi(parts[0])
 	sum, sumErr := base64.StdEncoding.DecodeString(parts[2])
-	if err != nil || sumErr != nil || text != fmt.Sprintf("%d$%s$%s", n, parts[1], base64.StdEncoding.EncodeToString(sum)) || n < 1 || n > maxIterations || parts[1] == "" || len(parts[1]) > maxForeignSalt || len(sum) != sha256.Size {
+	spelled := fmt.Sprintf("%d$%s$%s", n, parts[1], base64.StdEncoding.EncodeToString(sum)) == text
+	if err != nil || sumErr != nil || !spelled || n < 1 || n > maxIterations || parts[1] == "" || len(parts[1]) > maxForeignSalt || len(sum) != sha256.Size {
 		return foreign{}, false
 	}
 	return foreign{work{iterations: n}, func(password string) bool {
