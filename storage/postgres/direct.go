@@ -89,15 +89,6 @@ func (d direct) Exec(ctx context.Context, text string, args []any) (done sql.Res
 	return done, err
 }
 
-// Queue runs a statement on any connection, at once.
-func (d direct) Queue(ctx context.Context, text string, args []any, read func(sqlstore.Rows) error) error {
-	if read != nil {
-		return d.Query(ctx, text, args, read)
-	}
-	_, err := d.Exec(ctx, text, args)
-	return err
-}
-
 // result is rows of which the first has been looked for.
 type result struct {
 	pgx.Rows
@@ -184,6 +175,8 @@ type transaction struct {
 	begun   bool                        // something has been sent
 	stale   error                       // why nothing could be
 }
+
+var _ sqlstore.Queuer = (*transaction)(nil)
 
 // send sends what waits, with a statement after it, and returns the results at that.
 func (t *transaction) send(ctx context.Context, text string, args []any) (pgx.BatchResults, error) {

@@ -171,8 +171,9 @@ const (
 )
 
 // stamps are revisions, and the number of members. Those of several organizations
-// are combined by "xor", which is another number when one of them is: each alone is
-// found by an index, in a third of the time that joining their texts takes.
+// are combined by "xor", which tells them as well as one does, as revisions are
+// random: each alone is found by an index, in a third of the time that joining their
+// texts takes.
 const stamps = `u.revision as record, u.surroundings as surroundings,
 	coalesce((select bit_xor(o.revision) from {memberships} m join {organizations} o on o.id = m.organization_id where m.user_id = u.id), 0) as organizations,
 	coalesce((select o.revision from {organizations} o where o.id = u.current_organization), 0) as current,

@@ -275,8 +275,3 @@ func (s *share) Exec(ctx context.Context, text string, args []any) (sql.Result, 
 	}
 	return s.Conn.Exec(context.WithoutCancel(ctx), text, args)
 }
-
-// Queue runs a statement in the batch.
-func (s *share) Queue(ctx context.Context, text string, args []any, read func(Rows) error) error {
-	return now(ctx, s, text, args, read)
-}

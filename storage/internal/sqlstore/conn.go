@@ -13,9 +13,12 @@ type Conn interface {
 	Query(ctx context.Context, text string, args []any, read func(Rows) error) error
 	// Exec runs a statement.
 	Exec(ctx context.Context, text string, args []any) (sql.Result, error)
-	// Queue runs a statement in a transaction that nobody waits for: Query, or Exec
-	// without read. It may run later, just before the next one or the commit, which
-	// then fails in its place.
+}
+
+// Queuer is a Conn in a transaction that can put statements off.
+type Queuer interface {
+	// Queue runs a statement that nobody waits for, just before the next one or the
+	// commit, which fails in its place. read is nil for one without rows.
 	Queue(ctx context.Context, text string, args []any, read func(Rows) error) error
 }
 
@@ -34,12 +37,15 @@ type Handle interface {
 	Transact(ctx context.Context, o sql.TxOptions, fn func(Conn) error) error
 }
 
-// now is Queue for a connection that runs each statement at once.
-func now(ctx context.Context, c Conn, text string, args []any, read func(Rows) error) error {
-	if read != nil {
-		return c.Query(ctx, text, args, read)
+// queue runs a statement that nobody waits for: at once, unless it can be put off.
+func (t *tx) queue(ctx context.Context, text string, args []any, read func(Rows) error) error {
+	if q, ok := t.q.(Queuer); ok {
+		return q.Queue(ctx, text, args, read)
 	}
-	_, err := c.Exec(ctx, text, args)
+	if read != nil {
+		return t.q.Query(ctx, text, args, read)
+	}
+	_, err := t.q.Exec(ctx, text, args)
 	return err
 }
 

@@ -58,7 +58,7 @@ func (r reader) Events(ctx context.Context, q users.EventQuery) ([]users.Event, 
 
 func (t *tx) AddEvent(ctx context.Context, e users.Event) error {
 	if t.d.BeforeEvent != "" && !t.logged {
-		if err := t.q.Queue(ctx, t.texts.of(t.d.BeforeEvent), nil, nil); err != nil {
+		if err := t.queue(ctx, t.texts.of(t.d.BeforeEvent), nil, nil); err != nil {
 			return t.wrap(ctx, "add event", err)
 		}
 		t.logged = true
@@ -69,7 +69,7 @@ func (t *tx) AddEvent(ctx context.Context, e users.Event) error {
 	if err != nil {
 		return fmt.Errorf("add event: %w", err)
 	}
-	return t.wrap(ctx, "add event", t.q.Queue(ctx, t.texts.of(text), args, nil))
+	return t.wrap(ctx, "add event", t.queue(ctx, t.texts.of(text), args, nil))
 }
 
 func (t *tx) DeleteEvents(ctx context.Context, through int64, before time.Time, limit int) (int, error) {

@@ -93,11 +93,6 @@ func (h *handle) Exec(ctx context.Context, text string, args []any) (sql.Result,
 	return h.ExecContext(ctx, text, args...)
 }
 
-// Queue runs a statement at once.
-func (h *handle) Queue(ctx context.Context, text string, args []any, read func(Rows) error) error {
-	return now(ctx, h, text, args, read)
-}
-
 // Transact runs fn in a transaction.
 func (h *handle) Transact(ctx context.Context, o sql.TxOptions, fn func(Conn) error) error {
 	t, err := h.begin(ctx, &o)
@@ -150,8 +145,8 @@ func (h *handle) closeStatements() error {
 	return errors.Join(errs...)
 }
 
-// transaction is one that a handle has begun, or the host (handle is nil then). A text that it is the first to meet
-// runs as it is, and is prepared for the next.
+// transaction is one that a handle has begun, or the host (handle is nil then). A
+// text that it is the first to meet runs as it is, and is prepared for the next.
 type transaction struct {
 	*sqlx.Tx
 	handle *handle
@@ -195,9 +190,4 @@ func (t *transaction) Exec(ctx context.Context, text string, args []any) (sql.Re
 		return stmt.ExecContext(ctx, args...)
 	}
 	return t.ExecContext(ctx, text, args...)
-}
-
-// Queue runs a statement at once.
-func (t *transaction) Queue(ctx context.Context, text string, args []any, read func(Rows) error) error {
-	return now(ctx, t, text, args, read)
 }

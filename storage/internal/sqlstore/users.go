@@ -197,7 +197,7 @@ func (t *tx) saveStamped(ctx context.Context, u users.User, row userRow) (users.
 	}
 	if before, ok := t.locked[u.ID]; ok && sameKeys(before, u) && !matchless(args) {
 		u.Version = before.Version + 1
-		err = t.q.Queue(ctx, text, args, read)
+		err = t.queue(ctx, text, args, read)
 	} else {
 		err = t.q.Query(ctx, text, args, read)
 		u.Version = saved.user.Version
