@@ -1,16 +1,14 @@
 package httpapi_test
 
 import (
-	"compress/gzip"
-	"io"
 	"net/http/httptest"
-	"os"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
 	"github.com/hedgerow-dev/hedgerow/httpapi"
 	"github.com/hedgerow-dev/hedgerow/httpapi/apidocs"
+	"github.com/hedgerow-dev/hedgerow/internal/browsertest"
 	"github.com/hedgerow-dev/hedgerow/storage/memory"
 )
 
@@ -33,37 +31,11 @@ func TestDocsAccessible(t *testing.T) {
 	b.list(`document.querySelectorAll("#operations-users-listUsers .execute")`, "x.click()", 1)
 	b.list(`document.querySelectorAll(".live-responses-table .response-col_status")`, "x.textContent", 1)
 	b.eval(`document.querySelector(".json-schema-2020-12-accordion").click()`)
-	axe := axeCore(t)
-	if _, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]byte](axe+"; 0")); err != nil {
-		t.Fatalf("load axe-core: %v", err)
-	}
+	browsertest.LoadAxe(t, b.ctx)
 	b.judgedByAxe("#page")
 	b.eval(`document.querySelector(".btn.authorize").click()`)
 	b.list(`document.querySelectorAll(".dialog-ux .modal-btn")`, "x.textContent", 1)
 	b.judgedByAxe(".dialog-ux")
-}
-
-// axeCore returns the source of axe-core.
-func axeCore(t *testing.T) string {
-	t.Helper()
-	f, err := os.Open("../examples/settings/testdata/axe.min.js.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := f.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(source)
 }
 
 // judgedByAxe fails for what axe-core finds in a part of the page that keeps people

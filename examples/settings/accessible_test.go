@@ -1,9 +1,7 @@
 package main
 
 import (
-	"compress/gzip"
 	"flag"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +9,8 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/hedgerow-dev/hedgerow/internal/browsertest"
 )
 
 var screenshots = flag.String("screenshots", "", "folder to write the README's pictures of the page to")
@@ -19,7 +19,6 @@ var screenshots = flag.String("screenshots", "", "folder to write the README's p
 // light and dark, on a desktop and on a phone.
 func TestAccessible(t *testing.T) {
 	s := newStage(t)
-	axe := readAxe(t)
 	registerPasskey(at{s, t})
 	for _, screen := range []struct {
 		name          string
@@ -34,9 +33,7 @@ func TestAccessible(t *testing.T) {
 				}
 				a.forgetCookies()
 				a.visit("/")
-				if _, err := chromedp.Run(a.ctx, chromedp.Evaluate[[]byte](axe+"; 0")); err != nil {
-					t.Fatalf("load axe-core: %v", err)
-				}
+				browsertest.LoadAxe(t, a.ctx)
 				testAccessible(a)
 				if *screenshots != "" {
 					a.photograph(filepath.Join(*screenshots, "settings-"+screen.name+"-"+scheme+".png"))
@@ -67,29 +64,6 @@ func (a at) photograph(path string) {
 	if err := os.WriteFile(path, picture, 0o644); err != nil {
 		a.t.Fatal(err)
 	}
-}
-
-// readAxe returns the source of axe-core.
-func readAxe(t *testing.T) string {
-	t.Helper()
-	f, err := os.Open("testdata/axe.min.js.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := f.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(source)
 }
 
 func testAccessible(a at) {

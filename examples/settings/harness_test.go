@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,6 +17,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/hedgerow-dev/hedgerow/internal/browsertest"
 )
 
 //go:embed testdata/driver.js
@@ -41,7 +41,7 @@ type stage struct {
 // newStage serves a demo and opens its page.
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	path := chromium(t)
+	path := browsertest.Chromium(t)
 	server, hub := httptest.NewUnstartedServer(nil), httptest.NewUnstartedServer(nil)
 	s := &stage{origin: localOrigin(server.Listener.Addr())}
 	var err error
@@ -59,16 +59,7 @@ func newStage(t *testing.T) *stage {
 	t.Cleanup(server.Close)
 	hub.Start()
 	t.Cleanup(hub.Close)
-	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()), chromedp.Env("TMPDIR="+t.TempDir()),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"))
-	allocator, stop := chromedp.NewExecAllocator(t.Context(), flags...)
-	t.Cleanup(stop)
-	var closeTab context.CancelFunc
-	s.ctx, closeTab = chromedp.NewContext(allocator)
-	t.Cleanup(closeTab)
-	if err := chromedp.Do(s.ctx, chromedp.Navigate("about:blank")); err != nil {
-		t.Fatalf("start Chromium: %v", err)
-	}
+	s.ctx = browsertest.Open(t, path, "about:blank")
 	s.command(t, "Page.addScriptToEvaluateOnNewDocument", func() error {
 		_, err := chromedp.Call(s.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: driver})
 		return err
@@ -78,21 +69,6 @@ func newStage(t *testing.T) *stage {
 		return err
 	})
 	return s
-}
-
-// chromium finds the browser, or skips the test; with CI=true that is a failure.
-func chromium(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("there is no Chromium")
-	}
-	t.Skip("there is no Chromium")
-	return ""
 }
 
 func (s *stage) command(t *testing.T, name string, call func() error) {
