@@ -141,13 +141,16 @@ func mask(value users.Secret) string {
 // restrictions are taken as they are. A zero ID, CreatedAt or Mask is filled
 // in. It returns users.ErrNotFound if the owner does not exist,
 // users.ErrConflict if the value is in use, and an Invalid error for text that
-// no store can hold.
+// no store can hold or an ID of more than users.MaxKey characters.
 func (s *Service) SaveAPIKey(ctx context.Context, k APIKey, value users.Secret) (APIKey, error) {
 	fresh, _, err := s.newKey(k.UserID)
 	if err != nil {
 		return APIKey{}, fmt.Errorf("save API key: %w", err)
 	}
-	if err := users.CheckStorable([2]string{"id", k.ID}, [2]string{"label", k.Label}, [2]string{"scopes", strings.Join(k.Scopes, " ")},
+	if err := users.CheckKey([2]string{"id", k.ID}); err != nil {
+		return APIKey{}, err
+	}
+	if err := users.CheckStorable([2]string{"label", k.Label}, [2]string{"scopes", strings.Join(k.Scopes, " ")},
 		[2]string{"value", mask(value)}); err != nil {
 		return APIKey{}, err
 	}

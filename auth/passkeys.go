@@ -15,6 +15,9 @@ import (
 )
 
 const (
+	// maxCredentialID is the longest id of a credential in bytes, WebAuthn Level 3
+	// §7.1, step 25.
+	maxCredentialID = 1023
 	// maxPasskeys of one user, section 3 of the security requirements.
 	maxPasskeys = 25
 	// userHandleBytes is all that WebAuthn Level 3 §14.6.1 recommends.
@@ -140,6 +143,8 @@ func (s *Service) registered(ctx context.Context, tx Tx, p Principal, response [
 	switch n := len(existing); {
 	case n >= maxPasskeys:
 		return Passkey{}, ErrTooManyPasskeys
+	case len(k.CredentialID) > maxCredentialID:
+		return Passkey{}, ErrPasskey
 	case n > 0 && !bytes.Equal(existing[0].UserHandle, k.UserHandle):
 		return Passkey{}, ErrPasskeyChallenge // another session registered the first one meanwhile
 	}
@@ -199,7 +204,7 @@ func ownPasskey(ctx context.Context, tx Tx, user users.ID, id string) (Passkey, 
 }
 
 // RenamePasskey names one of the caller's passkeys; an absent name changes
-// nothing. It returns users.ErrNotFound, or an Invalid error for the field "name".
+// nothing. It returns users.ErrNotFound, or an Invalid error for the field "name" or, over 1023 bytes, "credential_id".
 func (s *Service) RenamePasskey(ctx context.Context, p Principal, id string, name users.Field[string]) (k Passkey, err error) {
 	err = s.store.UpdateAuth(ctx, func(tx Tx) error {
 		if _, err := liveUser(ctx, tx, p); err != nil {
@@ -307,6 +312,9 @@ func (s *Service) completePasskey(k Passkey) (Passkey, error) {
 		if k.CredentialID, err = s.random(challengeBytes); err != nil {
 			return Passkey{}, err
 		}
+	}
+	if len(k.CredentialID) > maxCredentialID {
+		return Passkey{}, invalid("credential_id", "max_length", "The id of a credential has at most 1023 bytes.")
 	}
 	if len(k.UserHandle) == 0 {
 		if k.UserHandle, err = s.random(userHandleBytes); err != nil {

@@ -76,6 +76,54 @@ func TestHostTextIsStorable(t *testing.T) {
 	})
 }
 
+// hostKeys store text that records are found by, as hostText does; what is stored
+// has the given number of characters.
+var hostKeys = map[string]func(ctx context.Context, e *env, alice users.User, o users.Organization, characters int) error{
+	"distinct_id": func(ctx context.Context, e *env, _ users.User, _ users.Organization, characters int) error {
+		u := users.New()
+		u.Email, u.DistinctID = "new@example.com", hedgehogs(characters-55)
+		return second(e.api.Auth().CreateUser(ctx, u, ""))
+	},
+	"sso_enforced_domains": func(ctx context.Context, e *env, _ users.User, o users.Organization, characters int) error {
+		o.SSOEnforcedDomains = []string{"example.com", hedgehogs(characters)}
+		return second(e.api.Users().SaveOrganization(ctx, o))
+	},
+	"provider": func(ctx context.Context, e *env, alice users.User, _ users.Organization, characters int) error {
+		return e.api.Users().SaveIdentity(ctx, users.Identity{UserID: alice.ID, Provider: hedgehogs(characters), Subject: "1"})
+	},
+	"subject": func(ctx context.Context, e *env, alice users.User, _ users.Organization, characters int) error {
+		return e.api.Users().SaveIdentity(ctx, users.Identity{UserID: alice.ID, Provider: "github", Subject: hedgehogs(characters)})
+	},
+	"id": func(ctx context.Context, e *env, alice users.User, _ users.Organization, characters int) error {
+		return second(e.api.Auth().SaveAPIKey(ctx, auth.APIKey{ID: hedgehogs(characters), UserID: alice.ID}, "phx_a_value_of_the_host"))
+	},
+	"credential_id": func(ctx context.Context, e *env, alice users.User, _ users.Organization, characters int) error {
+		return second(e.api.Auth().SavePasskey(ctx, auth.Passkey{UserID: alice.ID, CredentialID: make([]byte, characters+768)}))
+	},
+}
+
+func hedgehogs(n int) string { return strings.Repeat("🦔", n) }
+
+// TestHostKeysAreBounded: a row of an index has room for what a record is found
+// by, in characters of any size.
+func TestHostKeysAreBounded(t *testing.T) {
+	each(t, nil, func(t *testing.T, e *env) {
+		alice := e.user("alice")
+		o, _ := e.organization("Acme", alice)
+		for field, save := range hostKeys {
+			for _, characters := range []int{users.MaxKey + 1, 100_000} {
+				var refusal *users.Error
+				if err := save(t.Context(), e, alice, o, characters); !errors.As(err, &refusal) || refusal.Code != "max_length" || refusal.Field != field {
+					t.Errorf("%s of %d characters: got %v, want max_length of that field", field, characters, err)
+				}
+			}
+			if err := save(t.Context(), e, alice, o, users.MaxKey); err != nil {
+				t.Errorf("%s of %d characters: %v", field, users.MaxKey, err)
+			}
+		}
+	})
+}
+
 // TestGitHubTextIsStorable: what GitHub sends is stored all the same.
 func TestGitHubTextIsStorable(t *testing.T) {
 	withGitHub(t, acme, func(c *httpapi.Config) { c.Auth.Mailer = nil }, func(t *testing.T, e *env) {

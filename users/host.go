@@ -223,8 +223,8 @@ func (s *Service) DeleteInvite(ctx context.Context, id uuid.UUID) error {
 
 // SaveIdentity ties a login at another provider to a user, or updates its
 // display text. A zero CreatedAt is filled in. It returns ErrConflict when the
-// login is somebody else's, ErrNotFound, or an Invalid error for a missing
-// provider or subject.
+// login is somebody else's, ErrNotFound, or an Invalid error for a provider or
+// subject that is missing or has more than MaxKey characters.
 func (s *Service) SaveIdentity(ctx context.Context, i Identity) error {
 	if i.Provider == "" {
 		return invalid("provider", "required", "A provider is required.")
@@ -232,7 +232,10 @@ func (s *Service) SaveIdentity(ctx context.Context, i Identity) error {
 	if i.Subject == "" {
 		return invalid("subject", "required", "A subject is required.")
 	}
-	if err := CheckStorable([2]string{"provider", i.Provider}, [2]string{"subject", i.Subject}, [2]string{"login", i.Login}); err != nil {
+	if err := CheckKey([2]string{"provider", i.Provider}, [2]string{"subject", i.Subject}); err != nil {
+		return err
+	}
+	if err := CheckStorable([2]string{"login", i.Login}); err != nil {
 		return err
 	}
 	if i.CreatedAt.IsZero() {

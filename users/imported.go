@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // maxDistinctID is the longest DistinctID, contract section 6.
@@ -34,10 +33,7 @@ func (s *Service) ImportedUser(ctx context.Context, u User, p Patch) (User, erro
 			return User{}, at(err.(*Error), "pending_email")
 		}
 	}
-	switch {
-	case utf8.RuneCountInString(u.DistinctID) > maxDistinctID:
-		return User{}, invalid("distinct_id", "max_length", "This field may have at most 200 characters.")
-	case !slices.Contains([]string{"", "delegated", "later", "other"}, u.OnboardingSkippedReason):
+	if !slices.Contains([]string{"", "delegated", "later", "other"}, u.OnboardingSkippedReason) {
 		return User{}, invalid("onboarding_skipped_reason", "invalid_choice", "This is not a valid choice.")
 	}
 	return s.NewUser(u)

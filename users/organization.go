@@ -2,7 +2,6 @@ package users
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,11 +73,15 @@ func (o Organization) Clone() Organization {
 
 // checkStorable looks at the text that has no rules of its own.
 func (o Organization) checkStorable() error {
+	for _, domain := range o.SSOEnforcedDomains {
+		if err := CheckKey([2]string{"sso_enforced_domains", domain}); err != nil {
+			return err
+		}
+	}
 	return CheckStorable(
 		[2]string{"available_product_features", string(o.AvailableProductFeatures)}, [2]string{"metadata", string(o.Metadata)},
 		[2]string{"customer_id", o.CustomerID.Value}, [2]string{"default_experiment_stats_method", o.DefaultExperimentStatsMethod.Value},
 		[2]string{"default_role_id", o.DefaultRoleID.Value}, [2]string{"is_not_active_reason", o.IsNotActiveReason.Value},
-		[2]string{"sso_enforced_domains", strings.Join(o.SSOEnforcedDomains, " ")},
 	)
 }
 

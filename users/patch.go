@@ -428,7 +428,7 @@ func text(f Field[string], name string, limit int, blank bool) (string, error) {
 	case !Storable(v):
 		return "", errUnstorable(name)
 	case limit > 0 && utf8.RuneCountInString(v) > limit:
-		return "", invalid(name, "max_length", "This field may have at most "+strconv.Itoa(limit)+" characters.")
+		return "", errLength(name, limit)
 	}
 	return v, nil
 }

@@ -131,8 +131,8 @@ func (s *Service) ResolveSelf(actor Actor, segment string) (ID, error) {
 
 // NewUser fills in what a new account needs besides u.Email and the caller's
 // choices: UUID, DistinctID and DateJoined, unless they are set. The address is
-// checked and put in lower case, and text that no store can hold is an Invalid
-// error. Pass the result to Tx.CreateUser.
+// checked and put in lower case, and text that no store can hold or a DistinctID
+// of more than 200 characters is an Invalid error. Pass the result to Tx.CreateUser.
 func (s *Service) NewUser(u User) (User, error) {
 	email, err := CheckEmail(Set(u.Email))
 	if err != nil {

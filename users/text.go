@@ -2,6 +2,7 @@ package users
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -29,6 +30,24 @@ func CheckStorable(members ...[2]string) error {
 		}
 	}
 	return nil
+}
+
+// CheckKey is CheckStorable for text that records are found by: it has at most
+// MaxKey characters.
+func CheckKey(members ...[2]string) error {
+	if err := CheckStorable(members...); err != nil {
+		return err
+	}
+	for _, m := range members {
+		if utf8.RuneCountInString(m[1]) > MaxKey {
+			return errLength(m[0], MaxKey)
+		}
+	}
+	return nil
+}
+
+func errLength(field string, limit int) *Error {
+	return invalid(field, "max_length", "This field may have at most "+strconv.Itoa(limit)+" characters.")
 }
 
 func errUnstorable(field string) *Error {
@@ -60,6 +79,9 @@ func (u User) checkStorable() error {
 		if err := checkJSON(m.value, m.name); err != nil {
 			return err
 		}
+	}
+	if utf8.RuneCountInString(u.DistinctID) > maxDistinctID {
+		return errLength("distinct_id", maxDistinctID)
 	}
 	return CheckStorable(
 		[2]string{"distinct_id", u.DistinctID}, [2]string{"first_name", u.FirstName}, [2]string{"last_name", u.LastName},

@@ -22,6 +22,10 @@ const (
 	MaxJSON      = 64 << 10 // bytes of one JSON member
 	MaxIntros    = 100      // names in HasSeenProductIntroFor
 	MaxIntroName = 128
+	// MaxKey bounds a name that a record is found by, such as the subject of an
+	// Identity: as long as OpenID Connect Core §2 lets a subject be, and two of them
+	// fit in a row of an index of PostgreSQL, which ends at 2704 bytes.
+	MaxKey = 255
 )
 
 // User is one account. Times are UTC with microseconds; a zero time means "not
