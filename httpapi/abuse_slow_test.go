@@ -1,12 +1,15 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -141,6 +144,66 @@ func slowest(t *testing.T, address, key string) time.Duration {
 	return times[98]
 }
 
+// idleAt names the variable by which a process is told where to connect and how
+// often.
+const idleAt = "HEDGEROW_TEST_IDLE"
+
+// crowded has one server at a time wait for the full number of connections: a
+// process may not have as many files open as all of them together.
+var crowded sync.Mutex
+
+// idle has another process open connections that say nothing, which end with the
+// test. Both ends here would be twice as many files.
+func idle(t *testing.T, address string, connections int) {
+	t.Helper()
+	c := exec.Command(os.Args[0], "-test.run=^TestR63Idle$")
+	c.Env, c.Stderr = append(os.Environ(), fmt.Sprintf("%s=%s %d", idleAt, address, connections)), os.Stderr
+	input, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewReader(output)
+	t.Cleanup(func() {
+		_, copied := io.Copy(io.Discard, said)
+		if err := errors.Join(copied, c.Wait()); err != nil {
+			t.Errorf("the process of %d connections: %v", connections, err)
+		}
+	})
+	t.Cleanup(func() { _ = input.Close() }) // before: it ends then
+	if line, err := said.ReadString('\n'); err != nil || line != "open\n" {
+		t.Fatalf("a process with %d connections says %q, %v", connections, line, err)
+	}
+}
+
+// TestR63Idle does nothing on its own: it is the process of idle.
+func TestR63Idle(t *testing.T) {
+	var address string
+	var connections int
+	if n, err := fmt.Sscan(os.Getenv(idleAt), &address, &connections); n == 0 {
+		return
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	for i := range connections {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		defer conn.Close()
+	}
+	fmt.Println("open")
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestR63SlowClients: heads and bodies that come byte by byte, answers that nobody
 // reads, and connections that say nothing end in time, and others are served.
 func TestR63SlowClients(t *testing.T) {
@@ -149,6 +212,10 @@ func TestR63SlowClients(t *testing.T) {
 		second = time.Second
 	}
 	each(t, nil, func(t *testing.T, e *env) {
+		if *whole {
+			crowded.Lock()
+			defer crowded.Unlock()
+		}
 		boss := e.user("boss", staff)
 		key := valueOf(e.key(boss, "*"), "Authorization", "")
 		large := `{"a":"` + strings.Repeat("x", 60<<10) + `"}`
@@ -161,14 +228,7 @@ func TestR63SlowClients(t *testing.T) {
 			return method + " /api/users/@me HTTP/1.1\r\nHost: x\r\nAuthorization: " + key + "\r\n" + more
 		}
 		quiet := slowest(t, address, key)
-		idle := make([]net.Conn, size(50, 10_000))
-		for i := range idle {
-			conn, err := net.Dial("tcp", address)
-			if err != nil {
-				t.Fatalf("connection %d: %v", i, err)
-			}
-			idle[i] = conn
-		}
+		idle(t, address, size(50, 10_000))
 		slack := 2 * time.Second // for a busy machine
 		if *whole {
 			slack = 20 * time.Millisecond
@@ -218,10 +278,8 @@ func TestR63SlowClients(t *testing.T) {
 		case <-time.After(60*second + 20*time.Second):
 			t.Error("an answer that nobody reads is never given up")
 		}
-		for _, conn := range append(idle, unread) {
-			if err := conn.Close(); err != nil {
-				t.Error(err)
-			}
+		if err := unread.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }
