@@ -63,15 +63,15 @@ func newUserJSON(sight users.Sight, earlier *userJSON) *userJSON {
 	}
 	writeHead(j, v, form.notifications)
 	head := len(j.buf)
-	if earlier == nil {
-		writeAround(j, v)
-	} else {
-		j.buf = append(j.buf, earlier.around...)
-	}
-	around := len(j.buf)
 	writeTail(j, v)
-	kept := slices.Clone(j.buf)
-	form.head, form.around, form.tail = kept[:head], kept[head:around], kept[around:]
+	own := slices.Clone(j.buf)
+	form.head, form.tail = own[:head], own[head:]
+	if earlier != nil {
+		form.around = earlier.around // more than half of all
+		return form
+	}
+	writeAround(j, v)
+	form.around = slices.Clone(j.buf[len(own):])
 	return form
 }
 
