@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"slices"
+	"time"
 
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -35,10 +36,11 @@ func (a *API) userJSON(sight users.Sight) *userJSON {
 	return form
 }
 
-// writeUser appends the user object of contract section 6.
-func (a *API) writeUser(j *jsonWriter, c *call, form *userJSON) {
+// writeUser appends the user object of contract section 6, for a credential that is
+// fresh until then.
+func writeUser(j *jsonWriter, fresh time.Time, form *userJSON) {
 	j.buf = append(j.buf, form.head...)
-	j.time("sensitive_session_expires_at", a.auth.FreshUntil(c.principal), offsetTime)
+	j.time("sensitive_session_expires_at", fresh, offsetTime)
 	j.buf = append(j.buf, form.around...)
 	j.buf = append(j.buf, form.tail...)
 }

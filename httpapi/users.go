@@ -33,9 +33,10 @@ func (a *API) listUsers(c *call) (answer, error) {
 	j.optionalText("next", next, next != "")
 	j.optionalText("previous", previous, previous != "")
 	j.array("results")
+	fresh := a.auth.FreshUntil(c.principal)
 	for _, sight := range result.Sights {
 		j.name("")
-		a.writeUser(j, c, a.userJSON(sight))
+		writeUser(j, fresh, a.userJSON(sight))
 	}
 	j.endArray()
 	j.close()
@@ -105,7 +106,7 @@ func (a *API) show(c *call, viewer users.Viewer) (answer, error) {
 	form := a.userJSON(sight)
 	c.header["Etag"] = form.etag // canonical
 	j := lendWriter()
-	a.writeUser(j, c, form)
+	writeUser(j, a.auth.FreshUntil(c.principal), form)
 	return answer{body: j.bytes(), lent: j}, nil
 }
 
