@@ -39,7 +39,8 @@ type speaker struct {
 	owned      []owned
 	secrets    map[string]http.Header // who was shown the secret of an authenticator
 	coder      http.Header            // who the code in the present request is for
-	mails      [][2]string            // user and token
+	verify     [][2]string            // user and token of mails
+	reset      [][2]string            // likewise
 
 	sent, succeeded map[[2]string]int
 }
@@ -124,7 +125,7 @@ func (s *speaker) addPeople() {
 			s.t.Fatal(err)
 		}
 	}
-	s.sessions, s.bearers, s.waiting, s.owned, s.mails = nil, nil, nil, nil, nil
+	s.sessions, s.bearers, s.waiting, s.owned, s.verify, s.reset = nil, nil, nil, nil, nil, nil
 	for _, name := range callers {
 		s.meet(c.callers[name], name)
 	}
@@ -189,9 +190,13 @@ func (s *speaker) caller(operation node, target string) http.Header {
 // request makes one request and judges its answer.
 func (s *speaker) request(op [2]string) error {
 	s.coder = nil
-	if s.mail = [2]string{}; len(s.mails) > 0 {
-		if s.mail = s.mails[len(s.mails)-1]; s.chance(2) {
-			s.mail = among(s.r, s.mails)
+	mails := s.reset
+	if strings.Contains(op[1], "verif") {
+		mails = s.verify
+	}
+	if s.mail = [2]string{}; len(mails) > 0 {
+		if s.mail = mails[len(mails)-1]; s.chance(2) {
+			s.mail = among(s.r, mails)
 		}
 	}
 	item, _ := s.d.at(s.d.root, "paths", op[1])
@@ -360,12 +365,12 @@ func (s *speaker) remember(path string, caller http.Header, w *httptest.Response
 	for _, m := range s.e.mail() {
 		switch m := m.(type) {
 		case auth.EmailVerification:
-			s.mails = append(s.mails, linkOf(m.Link))
+			s.verify = append(s.verify, linkOf(m.Link))
 		case auth.PasswordReset:
-			s.mails = append(s.mails, linkOf(m.Link))
+			s.reset = append(s.reset, linkOf(m.Link))
 		}
 	}
-	s.mails = s.mails[max(len(s.mails)-5, 0):]
+	s.verify, s.reset = s.verify[max(len(s.verify)-5, 0):], s.reset[max(len(s.reset)-5, 0):]
 	return s.follow()
 }
 

@@ -116,14 +116,15 @@ func (s *specValues) value(schema map[string]any, name string, depth int) any {
 	if parts, ok := schema["allOf"].([]any); ok {
 		return s.whole(parts, name, depth)
 	}
-	kind := s.kind(schema)
-	if v, ok := s.named(name); ok && (kind == "string" || kind == "integer" && jsonInteger.MatchString(v)) && !s.chance(4) {
-		if kind == "integer" {
+	if v, ok := s.named(name); ok && !s.chance(4) {
+		switch types := typesOf(schema); {
+		case slices.Contains(types, "string"):
+			return v
+		case slices.Contains(types, "integer") && jsonInteger.MatchString(v):
 			return json.Number(v)
 		}
-		return v
 	}
-	switch kind {
+	switch kind := among(s.r, typesOf(schema)); kind {
 	case "object":
 		return s.object(schema, depth)
 	case "array":
@@ -142,18 +143,24 @@ func (s *specValues) value(schema map[string]any, name string, depth int) any {
 
 var jsonInteger = regexp.MustCompile(`^[1-9][0-9]{0,17}$`)
 
-// kind is one of the types of a schema, "" if it allows any.
-func (s *specValues) kind(schema map[string]any) string {
+// typesOf are the types that a schema allows, "" for any.
+func typesOf(schema map[string]any) []string {
+	var types []string
 	switch t := schema["type"].(type) {
 	case string:
-		return t
+		types = append(types, t)
 	case []any:
-		return among(s.r, t).(string)
+		for _, one := range t {
+			types = append(types, one.(string))
+		}
 	}
-	if _, ok := schema["properties"]; ok {
-		return "object"
+	if _, ok := schema["properties"]; ok && types == nil {
+		types = append(types, "object")
 	}
-	return ""
+	if types == nil {
+		types = append(types, "")
+	}
+	return types
 }
 
 // whole joins the objects of an allOf.
