@@ -159,12 +159,12 @@ func (r reader) complete(ctx context.Context, rows []profileRow) ([]*users.Profi
 			missing = append(missing, row.ID)
 		}
 	}
-	in, err := r.d.List(missing)
+	wanted, in, err := among(r.d, "u.id", "$1", missing)
 	if err != nil {
 		return nil, err
 	}
 	full, err := list(ctx, r, "list users", self[profileRow], "select "+r.d.Stamps+", "+profileColumns+
-		" from {users} u where "+r.d.In("u.id", "$1")+" order by u.id", in)
+		" from {users} u where "+wanted+" order by u.id", in)
 	if err != nil {
 		return nil, err
 	}
