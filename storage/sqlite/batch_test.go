@@ -25,6 +25,7 @@ type crowd struct {
 	st       *sqlstore.Store
 	writing  *counter
 	path     string
+	open     opener
 	release  func()
 	finished sync.WaitGroup
 }
@@ -35,8 +36,26 @@ var errStop = errors.New("stop")
 // does when the disk is full.
 const undone = "undone"
 
-// inCrowd runs a test in which the first transaction ends with err.
+// inCrowd runs a test in which the first transaction ends with err, on connections of
+// the store and on those of a host.
 func inCrowd(t *testing.T, err error, test func(t *testing.T, c *crowd)) {
+	t.Helper()
+	for name, open := range openers() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			openCrowd(t, open, err, test)
+		})
+	}
+}
+
+// opener opens the database at a path, so that both handles count.
+type opener func(t *testing.T, path string) (st *sqlstore.Store, reading, writing *counter)
+
+func openers() map[string]opener {
+	return map[string]opener{"direct": counted, "by a host": countedByHost}
+}
+
+func openCrowd(t *testing.T, opener opener, err error, test func(t *testing.T, c *crowd)) {
 	t.Helper()
 	path := furnished(t, 0)
 	db, openErr := open(path, writeSettings, 1)
@@ -48,8 +67,8 @@ func inCrowd(t *testing.T, err error, test func(t *testing.T, c *crowd)) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		c := &crowd{path: path}
-		c.st, _, c.writing = counted(t, path)
+		c := &crowd{path: path, open: opener}
+		c.st, _, c.writing = opener(t, path)
 		busy := make(chan struct{})
 		c.release = sync.OnceFunc(func() { close(busy) })
 		c.call(t, t.Context(), err, func(tx users.Tx) error {
@@ -340,10 +359,19 @@ func TestBatchLeave(t *testing.T) {
 // after the busy timeout that the database is not available.
 func TestBatchBesideAnotherProcess(t *testing.T) {
 	t.Parallel()
+	for name, open := range openers() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			besideAnotherProcess(t, open)
+		})
+	}
+}
+
+func besideAnotherProcess(t *testing.T, opener opener) {
 	path := furnished(t, 0)
 	synctest.Test(t, func(t *testing.T) {
 		c := &crowd{path: path, release: func() {}}
-		c.st, _, c.writing = counted(t, path)
+		c.st, _, c.writing = opener(t, path)
 		other, err := open(path, probeSettings+"&_txlock=immediate", 1)
 		if err != nil {
 			t.Fatal(err)
@@ -396,7 +424,7 @@ func TestBatchClose(t *testing.T) {
 		if err := c.st.UpdateUsers(t.Context(), func(tx users.Tx) error { return add(t.Context(), tx, "late") }); err == nil {
 			t.Error("UpdateUsers after Close: got nil, want an error")
 		}
-		c.st, _, c.writing = counted(t, c.path)
+		c.st, _, c.writing = c.open(t, c.path)
 		c.check(t, "first", "joins")
 	})
 }

@@ -2,21 +2,20 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"sync/atomic"
 	"testing"
 
 	"github.com/jmoiron/sqlx"
+	"modernc.org/sqlite"
 
 	"github.com/hedgerow-dev/hedgerow/storage/internal/sqlstore"
 )
 
 // counter is a driver.Connector whose connections count what they do.
 type counter struct {
-	driver driver.Driver
-	dsn    string
+	driver.Connector
 
 	n        atomic.Int64 // statements that ran
 	compiled atomic.Int64 // texts that were compiled, to run once or more often
@@ -31,22 +30,11 @@ type counter struct {
 // newCounter is one for a database at path.
 func newCounter(t testing.TB, path, settings string) *counter {
 	t.Helper()
-	db, err := sql.Open("sqlite", "")
+	c, err := sqlite.NewConnector(dsn(path, settings))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return &counter{driver: db.Driver(), dsn: "file:" + path + "?" + settings}
-}
-
-// handle opens the database.
-func (c *counter) handle(connections int) *sqlx.DB {
-	db := sqlx.NewDb(sql.OpenDB(c), "sqlite")
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	return db
+	return &counter{Connector: c}
 }
 
 func (c *counter) ran(ctx context.Context) {
@@ -56,25 +44,12 @@ func (c *counter) ran(ctx context.Context) {
 	}
 }
 
-func (c *counter) Driver() driver.Driver { return c.driver }
-
-func (c *counter) Connect(context.Context) (driver.Conn, error) {
-	inner, err := c.driver.Open(c.dsn)
+func (c *counter) Connect(ctx context.Context) (driver.Conn, error) {
+	inner, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return countingConn{inner.(fullConn), c}, nil
-}
-
-// fullConn is what connections of the driver can do.
-type fullConn interface {
-	driver.Conn
-	driver.ConnBeginTx
-	driver.ConnPrepareContext
-	driver.ExecerContext
-	driver.QueryerContext
-	driver.SessionResetter
-	driver.Validator
 }
 
 type countingConn struct {
@@ -86,6 +61,9 @@ func (c countingConn) PrepareContext(ctx context.Context, query string) (driver.
 	inner, err := c.fullConn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
+	}
+	if query == "begin" || query == "rollback" {
+		return inner.(fullStmt), nil // database/sql has none
 	}
 	c.c.compiled.Add(1)
 	c.c.open.Add(1)
@@ -129,13 +107,6 @@ func (t countingTx) Commit() error {
 	return err
 }
 
-// fullStmt is what statements of the driver can do.
-type fullStmt interface {
-	driver.Stmt
-	driver.StmtExecContext
-	driver.StmtQueryContext
-}
-
 type countingStmt struct {
 	fullStmt
 	c *counter
@@ -160,12 +131,25 @@ func (s countingStmt) Close() error {
 func counted(t *testing.T, path string) (st *sqlstore.Store, reading, writing *counter) {
 	t.Helper()
 	reading, writing = newCounter(t, path, readSettings), newCounter(t, path, writeSettings)
-	read, write := reading.handle(readers), writing.handle(1)
-	st = sqlstore.New(read, write, sqlstore.Names{}, dialect(), func() error { return errors.Join(read.Close(), write.Close()) })
+	read, write := handleOf(keeping{reading}, readers), handleOf(keeping{writing}, 1)
+	return joined(t, read, write, directly(read, write)), reading, writing
+}
+
+// countedByHost is counted for a store whose statements go through database/sql, as
+// they do on the handle of a host.
+func countedByHost(t *testing.T, path string) (st *sqlstore.Store, reading, writing *counter) {
+	t.Helper()
+	reading, writing = newCounter(t, path, readSettings), newCounter(t, path, writeSettings)
+	return joined(t, handleOf(reading, readers), handleOf(writing, 1), dialect()), reading, writing
+}
+
+func joined(t *testing.T, read, write *sqlx.DB, d sqlstore.Dialect) *sqlstore.Store {
+	t.Helper()
+	st := sqlstore.New(read, write, sqlstore.Names{}, d, func() error { return errors.Join(read.Close(), write.Close()) })
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	return st, reading, writing
+	return st
 }

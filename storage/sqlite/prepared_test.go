@@ -90,7 +90,7 @@ func TestPreparedInHostDatabase(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	c := newCounter(t, filepath.Join(t.TempDir(), "host.db"), HostSettings)
-	host := c.handle(1)
+	host := handleOf(c, 1)
 	defer host.Close()
 	if err := Migrate(ctx, host.DB, Config{}); err != nil {
 		t.Fatalf("Migrate: %v", err)

@@ -5,6 +5,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func openFile(ctx context.Context, path string) (f file, err error) {
 	if err := createFile(f.path); err != nil {
 		return file{}, err
 	}
-	if f.read, err = open(f.path, readSettings, readers); err != nil {
+	if f.read, err = openDirect(f.path, readSettings, readers); err != nil {
 		return file{}, err
 	}
 	// A refused file stays as it is: the first writing connection would already
@@ -108,7 +109,7 @@ func openFile(ctx context.Context, path string) (f file, err error) {
 	if err := check(ctx, f.read); err != nil {
 		return file{}, errors.Join(err, f.read.Close())
 	}
-	if f.write, err = open(f.path, ownSettings, 1); err != nil {
+	if f.write, err = openDirect(f.path, ownSettings, 1); err != nil {
 		return file{}, errors.Join(err, f.read.Close())
 	}
 	if err := f.prepare(ctx); err != nil {
@@ -129,7 +130,7 @@ func (f *file) prepare(ctx context.Context) error {
 	if err := checkWritable(ctx, f.path); err != nil {
 		return err
 	}
-	f.dialect = dialect()
+	f.dialect = directly(f.read, f.write)
 	f.dialect.Committing, err = stays(f.path)
 	return err
 }
@@ -185,14 +186,23 @@ func stays(path string) (func() error, error) {
 }
 
 func open(path, settings string, connections int) (*sqlx.DB, error) {
-	// Without "file:" SQLite ignores parameters of its own.
-	db, err := sqlx.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+settings)
+	c, err := sqlite.NewConnector(dsn(path, settings))
 	if err != nil {
 		return nil, err
 	}
+	return handleOf(c, connections), nil
+}
+
+// dsn has "file:", without which SQLite ignores parameters of its own.
+func dsn(path, settings string) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + settings
+}
+
+func handleOf(c driver.Connector, connections int) *sqlx.DB {
+	db := sqlx.NewDb(sql.OpenDB(c), "sqlite")
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
-	return db, nil
+	return db
 }
 
 // check refuses a library or a file that cannot be used.
@@ -263,6 +273,13 @@ func explain(err error) error {
 		return fmt.Errorf("another program has locked the database: %w", err)
 	}
 	return err
+}
+
+// directly is the dialect for handles of openDirect.
+func directly(read, write *sqlx.DB) sqlstore.Dialect {
+	d := dialect()
+	d.Direct, d.Writer = direct{read.DB}, direct{write.DB}
+	return d
 }
 
 func dialect() sqlstore.Dialect {

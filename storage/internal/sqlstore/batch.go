@@ -28,7 +28,7 @@ const maxBatch = 64
 // batch each has a savepoint, so that it is undone alone.
 type queue struct {
 	r     reader
-	write *handle
+	write Writer
 
 	mu      sync.Mutex
 	taken   bool // it is somebody's turn
@@ -43,7 +43,7 @@ type turn struct {
 
 // batch is a transaction of several functions.
 type batch struct {
-	*transaction
+	Transaction
 	cancel context.CancelFunc
 	turns  int
 	kept   int           // of them
@@ -149,7 +149,7 @@ func (q *queue) refuse(err error) {
 func (q *queue) begin(ctx context.Context) (*batch, error) {
 	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	unbind := context.AfterFunc(ctx, cancel)
-	t, err := q.write.begin(lasting, nil)
+	t, err := q.write.Begin(lasting)
 	if !unbind() {
 		cancel()
 		if err == nil {
@@ -163,7 +163,7 @@ func (q *queue) begin(ctx context.Context) (*batch, error) {
 		q.refuse(err) // they have waited too
 		return nil, err
 	}
-	return &batch{transaction: t, cancel: cancel, done: make(chan struct{})}, nil
+	return &batch{Transaction: t, cancel: cancel, done: make(chan struct{})}, nil
 }
 
 // take runs fn in a batch and hands the turn on. It reports whether that loses what
@@ -181,8 +181,8 @@ func (q *queue) take(ctx context.Context, b *batch, fn func(*tx) error) (lost bo
 	if err := ctx.Err(); err != nil {
 		return false, q.r.wrap(ctx, "begin", err)
 	}
-	t := q.r.inside(b.transaction)
-	t.share = &share{Conn: b.transaction}
+	t := q.r.inside(b.Transaction)
+	t.share = &share{Conn: b.Transaction}
 	t.q = t.share
 	if err := fn(t); err != nil {
 		return false, err
@@ -220,7 +220,7 @@ func (q *queue) hand(b *batch, kept bool) (lost bool) {
 	if b.turns < maxBatch && q.pass(b) {
 		return false
 	}
-	b.err = q.r.d.commit(b.Tx)
+	b.err = q.r.d.commit(b.Transaction)
 	b.cancel()
 	close(b.done)
 	q.pass(nil)

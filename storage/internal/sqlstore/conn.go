@@ -37,6 +37,23 @@ type Handle interface {
 	Transact(ctx context.Context, o sql.TxOptions, fn func(Conn) error) error
 }
 
+// Writer begins transactions that write, which it runs one at a time.
+type Writer interface {
+	// Begin begins a transaction. It waits no longer than ctx lasts; the transaction
+	// may not last longer either.
+	Begin(ctx context.Context) (Transaction, error)
+}
+
+// Transaction is one that several goroutines may use, one after another.
+type Transaction interface {
+	Conn
+	// Commit keeps what was done, or undoes it and fails.
+	Commit() error
+	// Rollback undoes what was done. Once the transaction has ended it fails and does
+	// nothing.
+	Rollback() error
+}
+
 // queue runs a statement that nobody waits for: at once, unless it can be put off.
 func (t *tx) queue(ctx context.Context, text string, args []any, read func(Rows) error) error {
 	if q, ok := t.q.(Queuer); ok {

@@ -11,9 +11,9 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// maxStatements bounds those that a handle keeps prepared. There are fewer: as
+// MaxStatements bounds those that are kept prepared. There are fewer: as
 // many as are written in this package, and a few dozen forms of Profiles.
-const maxStatements = 256
+const MaxStatements = 256
 
 // handle keeps its statements prepared, where the Dialect asks for it: SQLite
 // takes 10 to 40 us to compile what it then runs in 10. It is safe for
@@ -25,7 +25,7 @@ type handle struct {
 	prepared map[string]*sqlx.Stmt // by text; nil if none are kept
 	wanted   map[string]bool       // texts that were met in a transaction
 
-	commit func(*sqlx.Tx) error
+	commit func(Transaction) error
 }
 
 func newHandle(db *sqlx.DB, d Dialect) *handle {
@@ -40,7 +40,7 @@ func newHandle(db *sqlx.DB, d Dialect) *handle {
 func (h *handle) lookup(text string) (stmt *sqlx.Stmt, possible bool) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.prepared[text], h.prepared != nil && len(h.prepared) < maxStatements
+	return h.prepared[text], h.prepared != nil && len(h.prepared) < MaxStatements
 }
 
 // prepare makes the statement of a text. This takes a connection, so that it is
@@ -108,7 +108,7 @@ func (h *handle) Transact(ctx context.Context, o sql.TxOptions, fn func(Conn) er
 	if o.ReadOnly {
 		return nil // and no commit that anybody has to hear of
 	}
-	return h.commit(t.Tx)
+	return h.commit(t)
 }
 
 // begin begins a transaction, after it has prepared what earlier ones met first.
@@ -123,6 +123,15 @@ func (h *handle) begin(ctx context.Context, o *sql.TxOptions) (*transaction, err
 		return nil, err
 	}
 	return &transaction{t, h, map[string]*sqlx.Stmt{}}, nil
+}
+
+// Begin begins a transaction.
+func (h *handle) Begin(ctx context.Context) (Transaction, error) {
+	t, err := h.begin(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 func (h *handle) takeWanted() []string {

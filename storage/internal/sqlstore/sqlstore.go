@@ -61,6 +61,9 @@ type Dialect struct {
 	// Direct, unless nil, runs the statements in place of database/sql, which takes
 	// longer for each and waits for the answer of one before it sends the next.
 	Direct Handle
+	// Writer, unless nil, begins the transactions that write in the place of the handle
+	// for that, with OneWriter.
+	Writer Writer
 	// Committing, unless nil, runs before each commit, which it prevents by an error.
 	Committing func() error
 	// Committed, unless nil, runs after each commit and each attempt at one, before
@@ -97,7 +100,11 @@ func New(read, write *sqlx.DB, names Names, d Dialect, close func() error) *Stor
 	}
 	run := r.transactions(r.db)
 	if d.OneWriter {
-		run = (&queue{r: r, write: writing}).run
+		q := &queue{r: r, write: writing}
+		if d.Writer != nil {
+			q.write = d.Writer
+		}
+		run = q.run
 	}
 	return &Store{reader: r, run: run, close: func() error {
 		return errors.Join(reading.closeStatements(), writing.closeStatements(), close())

@@ -70,8 +70,8 @@ func (r reader) attempt(ctx context.Context, write Handle, fn func(*tx) error) e
 	return r.wrap(ctx, "transaction", err)
 }
 
-// commit commits a transaction of database/sql.
-func (d *Dialect) commit(t *sqlx.Tx) error {
+// commit commits a transaction.
+func (d *Dialect) commit(t Transaction) error {
 	var err error
 	if d.Committing != nil {
 		err = d.Committing()
