@@ -14,7 +14,7 @@ import (
 func indexed(t *testing.T) (*watch, *sqlx.DB, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.db")
-	writer, err := open(path, writeSettings, 1)
+	writer, err := openDirect(path, writeSettings, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
