@@ -235,3 +235,30 @@ func TestAssign(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenIsDirect finds what the store has run kept by its connection.
+func TestOpenIsDirect(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(context.Context, string) (*Store, error){"Open": Open, "OpenUncached": OpenUncached} {
+		st, err := open(t.Context(), furnished(t, 1))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := rename(t.Context(), st, 1, "Ann"); err != nil {
+			t.Fatalf("%s: UpdateUsers: %v", name, err)
+		}
+		conn, err := st.write.DB.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = on(conn, func(k *keeper) error {
+			if len(k.statements) < 2 {
+				t.Errorf("%s: the connection that writes keeps %d statements, want those of a change", name, len(k.statements))
+			}
+			return nil
+		})
+		if err := errors.Join(err, conn.Close(), st.Close()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
