@@ -146,6 +146,7 @@ const (
 	badCharacter         = "22021"
 	readOnlyTransaction  = "25006" // a standby, after a failover
 	lockNotAvailable     = "55P03"
+	divisionByZero       = "22012"
 	queryCanceled        = "57014" // statement_timeout
 
 	// Classes of codes.
@@ -187,9 +188,9 @@ func dialect(direct sqlstore.Handle) sqlstore.Dialect {
 		LockKey:     "select pg_advisory_xact_lock(hashtextextended($1, 0))",
 		BeforeEvent: lockLastEvent,
 		EventBounds: []string{lastEvent, lockedEvent},
-		Stamps:      stamps,
-		In:          func(column, placeholder string) string { return column + " = any(" + placeholder + ")" },
-		List:        func(values any) (any, error) { return values, nil },
+		Stamps:      stamps, DividedByZero: func(err error) bool { return code(err) == divisionByZero },
+		In:   func(column, placeholder string) string { return column + " = any(" + placeholder + ")" },
+		List: func(values any) (any, error) { return values, nil },
 		Unique: func(err error) (email, ok bool) {
 			var e *pgconn.PgError
 			if !errors.As(err, &e) || e.Code != uniqueViolation {

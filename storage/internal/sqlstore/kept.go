@@ -18,6 +18,7 @@ const maxKept = 8192
 type kept struct {
 	mu       sync.Mutex
 	profiles map[users.ID]stamped
+	guesses  map[users.ID]chan struct{} // of users who are guessed, see begin
 }
 
 // stamps tell whether a profile is still true.
@@ -125,13 +126,47 @@ func (k *kept) renew(saved []*savedUser) {
 	defer k.mu.Unlock()
 	for _, s := range saved {
 		before, ok := k.profiles[s.user.ID]
-		if !ok {
+		if !ok || before.profile.User.Version > s.user.Version { // by a later transaction
 			continue
 		}
 		if next := before.profile.WithUser(s.user); next != nil {
 			k.profiles[s.user.ID] = stamped{stamps{s.record, before.around}, next}
 		}
 	}
+}
+
+// begin returns a user who is kept, and the stamp of the record. Until end, others wait
+// here for the same user: all but one of them would guess wrong. They hold nothing yet
+// that the one could wait for.
+func (k *kept) begin(ctx context.Context, id users.ID) (u users.User, record int64, ok bool) {
+	for {
+		k.mu.Lock()
+		s, known := k.profiles[id]
+		other := k.guesses[id]
+		if known && other == nil {
+			k.guesses[id] = make(chan struct{})
+		}
+		k.mu.Unlock()
+		switch {
+		case !known:
+			return u, 0, false
+		case other == nil:
+			return s.profile.User, s.Record, true
+		}
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return u, 0, false
+		}
+	}
+}
+
+// end ends what begin has begun.
+func (k *kept) end(id users.ID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	close(k.guesses[id])
+	delete(k.guesses, id)
 }
 
 // around returns a kept profile of which everything but the user's record is

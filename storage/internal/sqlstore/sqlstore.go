@@ -49,6 +49,8 @@ type Dialect struct {
 	// Stamps, unless empty, are the columns of stamps for a user u, of which the one
 	// of the record is kept in a column revision.
 	Stamps string
+	// DividedByZero, with Stamps, reports that a statement has divided by zero.
+	DividedByZero func(err error) bool
 	// Unique reports a violated unique or primary key, and whether it is the one
 	// of the folded address.
 	Unique func(err error) (email, ok bool)
@@ -96,7 +98,7 @@ func New(read, write *sqlx.DB, names Names, d Dialect, close func() error) *Stor
 		r.q, r.db = d.Direct, d.Direct
 	}
 	if d.Stamps != "" {
-		r.kept = &kept{profiles: map[users.ID]stamped{}}
+		r.kept = &kept{profiles: map[users.ID]stamped{}, guesses: map[users.ID]chan struct{}{}}
 	}
 	run := r.transactions(r.db)
 	if d.OneWriter {
@@ -133,6 +135,8 @@ type tx struct {
 	// locked are the users that the transaction has read or saved, as they are; nil
 	// without Dialect.Stamps.
 	locked map[users.ID]users.User
+	// guessing is nil without a guess.
+	guessing *guess
 }
 
 // UpdateUsers runs fn in a transaction.

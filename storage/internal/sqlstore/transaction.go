@@ -23,18 +23,20 @@ const maxAttempts = 10
 // transactions runs fn in a transaction of its own, again if it lost a race.
 func (r reader) transactions(write Handle) runner {
 	return func(ctx context.Context, fn func(*tx) error) error {
-		for n := 1; ; n++ {
-			err := r.attempt(ctx, write, fn)
-			if err == nil || !r.d.Retry(err) {
-				return err
-			}
+		err := r.attempt(ctx, write, fn, r.kept)
+		if errors.Is(err, errGuess) {
+			err = r.attempt(ctx, write, fn, nil)
+		}
+		for n := 1; err != nil && r.d.Retry(err); n++ {
 			if n == maxAttempts {
 				return fmt.Errorf("%w: %d attempts: %w", users.ErrUnavailable, n, err)
 			}
 			if err := pause(ctx, n); err != nil {
 				return err
 			}
+			err = r.attempt(ctx, write, fn, nil)
 		}
+		return err
 	}
 }
 
@@ -51,18 +53,25 @@ func pause(ctx context.Context, attempt int) error {
 	}
 }
 
-// attempt runs fn in a transaction once. The level is given, so that what a
-// database does by default cannot change what the locks protect.
-func (r reader) attempt(ctx context.Context, write Handle, fn func(*tx) error) error {
-	var t *tx
+// attempt runs fn in a transaction once, which guesses from what is kept, unless that
+// is nil. The level is given, so that what a database does by default cannot change
+// what the locks protect.
+func (r reader) attempt(ctx context.Context, write Handle, fn func(*tx) error, guesses *kept) error {
 	var failed error
+	t := new(tx)
+	defer func() { t.guessing.over() }()
 	err := write.Transact(ctx, sql.TxOptions{Isolation: sql.LevelReadCommitted}, func(c Conn) error {
+		t.guessing.over() // on another connection, that had ended
 		t = r.inside(c)
-		failed = fn(t)
+		t.guess(guesses)
+		failed = t.guessing.end(fn(t))
 		return failed
 	})
 	if failed != nil {
 		return failed
+	}
+	if t.guessing.failed(r.d, err) {
+		return errGuess
 	}
 	if err == nil && r.kept != nil && len(t.saved) > 0 {
 		r.kept.renew(t.saved)

@@ -180,6 +180,9 @@ func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
 // a quarter of a change of one field.
 func (t *tx) saveStamped(ctx context.Context, u users.User, row userRow) (users.User, error) {
 	text, args, err := t.texts.bind(updateStamped, row)
+	if g := t.guessing; g != nil && g.stage == guessed {
+		text, args, err = t.texts.bind(updateGuessed, guessedRow{row, g.record})
+	}
 	if err != nil {
 		return u, fmt.Errorf("save user: %w", err)
 	}
@@ -197,6 +200,7 @@ func (t *tx) saveStamped(ctx context.Context, u users.User, row userRow) (users.
 	}
 	if before, ok := t.locked[u.ID]; ok && sameKeys(before, u) && !matchless(args) {
 		u.Version = before.Version + 1
+		t.guessing.save()
 		err = t.queue(ctx, text, args, read)
 	} else {
 		err = t.q.Query(ctx, text, args, read)
@@ -217,9 +221,12 @@ func sameKeys(a, b users.User) bool {
 		a.CurrentOrganization == b.CurrentOrganization && a.CurrentTeam == b.CurrentTeam
 }
 
-// User reads a user, who is locked from then on.
-func (t *tx) User(ctx context.Context, id users.ID) (users.User, error) {
-	u, err := t.reader.User(ctx, id)
+// User reads a user, who is locked from then on, or as good as that: see guess.
+func (t *tx) User(ctx context.Context, id users.ID) (u users.User, err error) {
+	u, ok := t.guessing.handOut(ctx, id)
+	if !ok {
+		u, err = t.reader.User(ctx, id)
+	}
 	if err == nil {
 		t.lockedIs(u)
 	}

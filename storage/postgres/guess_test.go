@@ -1,0 +1,209 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/hedgerow-dev/hedgerow/auth"
+	"github.com/hedgerow-dev/hedgerow/storage/postgres"
+	"github.com/hedgerow-dev/hedgerow/storage/postgres/postgrestest"
+	"github.com/hedgerow-dev/hedgerow/users"
+)
+
+// keep has a store keep the profile of a user, from which it guesses then.
+func keep(t *testing.T, st *postgres.Store, id users.ID) {
+	t.Helper()
+	if page, err := st.Profiles(t.Context(), users.Query{ID: id, Limit: 1}); err != nil || len(page.Profiles) != 1 {
+		t.Fatalf("Profiles: got %d and %v, want the user", len(page.Profiles), err)
+	}
+}
+
+// edited saves a user as changed by fn, and logs that.
+func edited(ctx context.Context, tx users.Tx, id users.ID, fn func(*users.User) error) error {
+	u, err := tx.User(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := fn(&u); err != nil {
+		return err
+	}
+	if _, err := tx.SaveUser(ctx, u); err != nil {
+		return err
+	}
+	return tx.AddEvent(ctx, users.Event{Target: id, Action: "user updated"})
+}
+
+var errInactive = errors.New("the user is inactive")
+
+// TestGuessIsMadeAgain has a store change a user whom it has kept, on the way of a
+// change that does no more than that, after somebody else has changed the record.
+func TestGuessIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		between string // what is left to happen before the change, of the user with the id 1
+		runs    int
+		want    error
+		stored  string // name, staff, version, and how many events
+	}{
+		"nothing":         {"select 1", 1, nil, "Ann Lee true 2 1"},
+		"another change":  {"update users set first_name = 'Anna', version = version + 1", 2, nil, "Anna Lee true 3 1"},
+		"by the operator": {"update users set first_name = 'Anna'", 2, nil, "Anna Lee true 2 1"},
+		"staff withdrawn": {"update users set is_staff = false, version = version + 1", 2, nil, "Ann Lee false 3 1"},
+		"deactivated":     {"update users set is_active = false, version = version + 1", 2, errInactive, "Ann  true 2 0"},
+		"restored": {"update users set first_name = 'Anna', version = version + 1; update users set first_name = 'Ann', version = 1", 2, nil,
+			"Ann Lee true 2 1"},
+		"deleted": {"delete from users", 2, users.ErrNotFound, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dsn := postgrestest.DSN(t)
+			st := open(t, dsn)
+			ann := addUser(t, st, "ann@example.com")
+			postgrestest.Execute(t, dsn, "update users set first_name = 'Ann', is_staff = true")
+			keep(t, st, ann.ID)
+			postgrestest.Execute(t, dsn, c.between)
+			runs := 0
+			err := st.UpdateUsers(t.Context(), func(tx users.Tx) error {
+				runs++
+				return edited(t.Context(), tx, ann.ID, func(u *users.User) error {
+					u.LastName = "Lee"
+					if !u.IsActive {
+						return errInactive
+					}
+					return nil
+				})
+			})
+			if !errors.Is(err, c.want) || runs != c.runs {
+				t.Errorf("UpdateUsers: got %v after %d runs, want %v after %d", err, runs, c.want, c.runs)
+			}
+			var want []string
+			if c.stored != "" {
+				want = []string{c.stored}
+			}
+			got := query(t, dsn, `select first_name || ' ' || last_name || ' ' || is_staff || ' ' || version || ' ' || (select count(*) from events) from users`)
+			if !slices.Equal(got, want) {
+				t.Errorf("stored: got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestGuessIsNotBelieved has functions that do anything else with a user who is kept
+// than to save the user. What they come to has to be by the record as it is.
+func TestGuessIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	dsn := postgrestest.DSN(t)
+	st := open(t, dsn)
+	ann, bob := addUser(t, st, "ann@example.com"), addUser(t, st, "bob@example.com")
+	ctx := t.Context()
+	stop := errors.New("stop")
+	for n, fn := range []func(tx auth.Tx, u users.User) error{
+		func(auth.Tx, users.User) error { return nil },
+		func(auth.Tx, users.User) error { return stop },
+		func(tx auth.Tx, u users.User) error { return err(tx.SaveUser(ctx, bob)) },
+		func(tx auth.Tx, u users.User) error { return err(tx.User(ctx, bob.ID)) },
+		func(tx auth.Tx, u users.User) error { return err(tx.Memberships(ctx, u.ID)) },
+		func(tx auth.Tx, u users.User) error { return err(tx.DeleteSessions(ctx, u.ID, uuid.Nil)) },
+		func(tx auth.Tx, u users.User) error {
+			return tx.AddEvent(ctx, users.Event{Target: u.ID, Action: "seen"})
+		},
+		func(tx auth.Tx, u users.User) error {
+			_ = tx.DeleteSession(ctx, uuid.New()) // none, and the caller does not mind
+			return err(tx.SaveUser(ctx, u))
+		},
+		func(tx auth.Tx, u users.User) error {
+			return errors.Join(err(tx.SaveUser(ctx, u)), err(tx.User(ctx, u.ID)), err(tx.DeleteSessions(ctx, u.ID, uuid.Nil)))
+		},
+		func(tx auth.Tx, u users.User) error { return errors.Join(err(tx.SaveUser(ctx, u)), stop) },
+		func(tx auth.Tx, u users.User) error {
+			u.Email = fmt.Sprintf("ann%d@example.com", u.Version)
+			return err(tx.SaveUser(ctx, u))
+		},
+	} {
+		keep(t, st, ann.ID)
+		name := strconv.Itoa(n)
+		postgrestest.Execute(t, dsn, "update users set first_name = '"+name+"', version = version + 1 where email like 'ann%'")
+		var seen string
+		err := st.UpdateAuth(ctx, func(tx auth.Tx) error {
+			u, err := tx.User(ctx, ann.ID)
+			if err != nil {
+				return err
+			}
+			seen = u.FirstName
+			return fn(tx, u)
+		})
+		if err != nil && !errors.Is(err, stop) || seen != name {
+			t.Errorf("function %d has seen %q at last, with %v, want %q", n, seen, err, name)
+		}
+		if got := query(t, dsn, "select first_name from users where email like 'ann%'"); !slices.Equal(got, []string{name}) {
+			t.Errorf("stored after function %d: got %q, want %q", n, got, name)
+		}
+	}
+}
+
+// TestGuessEndsInALock reads what belongs to a user who is kept: nobody else may change
+// the user from then on.
+func TestGuessEndsInALock(t *testing.T) {
+	t.Parallel()
+	dsn := postgrestest.DSN(t)
+	st := open(t, dsn)
+	ann := addUser(t, st, "ann@example.com")
+	keep(t, st, ann.ID)
+	var free []string
+	err := st.UpdateUsers(t.Context(), func(tx users.Tx) error {
+		return edited(t.Context(), tx, ann.ID, func(*users.User) error {
+			if _, err := tx.Memberships(t.Context(), ann.ID); err != nil {
+				return err
+			}
+			free = query(t, dsn, "select email from users for update skip locked")
+			return nil
+		})
+	})
+	if err != nil || len(free) > 0 {
+		t.Errorf("after a list of the memberships %q can be changed by others, and %v, want nobody", free, err)
+	}
+}
+
+// TestGuessesLoseNoUpdate has many change the same users through two stores at once,
+// each of which keeps what it has saved itself.
+func TestGuessesLoseNoUpdate(t *testing.T) {
+	t.Parallel()
+	dsn := postgrestest.DSN(t)
+	stores := []*postgres.Store{open(t, dsn), open(t, dsn)}
+	people := []users.User{addUser(t, stores[0], "ann@example.com"), addUser(t, stores[0], "bob@example.com")}
+	for _, st := range stores {
+		for _, u := range people {
+			keep(t, st, u.ID)
+		}
+	}
+	const workers, changes = 6, 25
+	var wg sync.WaitGroup
+	for worker := range workers {
+		wg.Go(func() {
+			for n := range changes {
+				id := people[n%len(people)].ID
+				err := stores[worker%len(stores)].UpdateUsers(t.Context(), func(tx users.Tx) error {
+					return edited(t.Context(), tx, id, func(u *users.User) error {
+						u.FirstName += "."
+						return nil
+					})
+				})
+				if err != nil {
+					t.Errorf("UpdateUsers: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	got := query(t, dsn, "select sum(length(first_name)) || ' ' || sum(version - 1) || ' ' || (select count(*) from events) from users")
+	if want := fmt.Sprintf("%[1]d %[1]d %[1]d", workers*changes); !slices.Equal(got, []string{want}) {
+		t.Errorf("dots, versions and events: got %q, want %q", got, want)
+	}
+}
