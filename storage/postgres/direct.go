@@ -180,8 +180,15 @@ var _ sqlstore.Queuer = (*transaction)(nil)
 
 // send sends what waits, with a statement after it, and returns the results at that.
 func (t *transaction) send(ctx context.Context, text string, args []any) (pgx.BatchResults, error) {
+	t.waiting.Queue(text, args...)
+	results, err := t.sendWaiting(ctx)
+	t.begun = t.begun || err == nil
+	return results, err
+}
+
+// sendWaiting sends what waits, and returns what comes after the results of t.reads.
+func (t *transaction) sendWaiting(ctx context.Context) (pgx.BatchResults, error) {
 	b, reads := t.waiting, t.reads
-	b.Queue(text, args...)
 	t.waiting, t.reads = pgx.Batch{}, nil
 	results := t.conn.SendBatch(ctx, &b)
 	for _, read := range reads {
@@ -190,7 +197,6 @@ func (t *transaction) send(ctx context.Context, text string, args []any) (pgx.Ba
 			return nil, t.note(err)
 		}
 	}
-	t.begun = true
 	return results, nil
 }
 
@@ -261,11 +267,27 @@ func (t *transaction) commit(ctx context.Context) error {
 	if err := ctx.Err(); err != nil || !t.begun && t.waiting.Len() == 1 {
 		return err // or nothing was done
 	}
+	if !t.begun {
+		return t.commitAlone(ctx)
+	}
 	tag, err := t.exec(ctx, "commit", nil)
 	if err == nil && tag.String() != "COMMIT" {
 		return pgx.ErrTxCommitRollback // a statement has failed
 	}
 	return err
+}
+
+// commitAlone commits a transaction of which nothing has been sent. What is sent together
+// is a transaction by itself, and "begin" and "commit" would be two statements more, a
+// twelfth of a change of a user. It has the level that is the default then: a higher one
+// is as good for what nobody has waited for, and there is no lower one.
+func (t *transaction) commitAlone(ctx context.Context) error {
+	t.waiting.QueuedQueries, t.reads = t.waiting.QueuedQueries[1:], t.reads[1:]
+	results, err := t.sendWaiting(ctx)
+	if err != nil {
+		return err
+	}
+	return results.Close()
 }
 
 // rollback ends what was begun. A connection that cannot do so ends with it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -171,39 +172,65 @@ func TestGuessEndsInALock(t *testing.T) {
 	}
 }
 
-// TestGuessesLoseNoUpdate has many change the same users through two stores at once,
-// each of which keeps what it has saved itself.
-func TestGuessesLoseNoUpdate(t *testing.T) {
+// TestGuessIsUndone saves a user who is kept, with a line of the log that cannot be.
+func TestGuessIsUndone(t *testing.T) {
 	t.Parallel()
 	dsn := postgrestest.DSN(t)
-	stores := []*postgres.Store{open(t, dsn), open(t, dsn)}
-	people := []users.User{addUser(t, stores[0], "ann@example.com"), addUser(t, stores[0], "bob@example.com")}
-	for _, st := range stores {
-		for _, u := range people {
-			keep(t, st, u.ID)
-		}
+	st := open(t, dsn)
+	ann := addUser(t, st, "ann@example.com")
+	keep(t, st, ann.ID)
+	err := st.UpdateUsers(t.Context(), func(tx users.Tx) error {
+		err := edited(t.Context(), tx, ann.ID, func(u *users.User) error {
+			u.FirstName = "Ann"
+			return nil
+		})
+		return errors.Join(err, tx.AddEvent(t.Context(), users.Event{Target: ann.ID, Action: "a\x00b"}))
+	})
+	if e, ok := errors.AsType[*users.Error](err); !ok || e.Kind != users.Invalid {
+		t.Errorf("UpdateUsers: got %v, want an Invalid error", err)
 	}
-	const workers, changes = 6, 25
-	var wg sync.WaitGroup
-	for worker := range workers {
-		wg.Go(func() {
-			for n := range changes {
-				id := people[n%len(people)].ID
-				err := stores[worker%len(stores)].UpdateUsers(t.Context(), func(tx users.Tx) error {
-					return edited(t.Context(), tx, id, func(u *users.User) error {
-						u.FirstName += "."
-						return nil
-					})
-				})
-				if err != nil {
-					t.Errorf("UpdateUsers: %v", err)
+	if got := query(t, dsn, "select first_name || version || (select count(*) from events) from users"); !slices.Equal(got, []string{"10"}) {
+		t.Errorf("name, version and events: got %q, want nothing changed", got)
+	}
+}
+
+// TestGuessesLoseNoUpdate has many change the same users through two stores at once,
+// each of which keeps what it has saved itself, whatever level is the default.
+func TestGuessesLoseNoUpdate(t *testing.T) {
+	t.Parallel()
+	for _, level := range []string{"read committed", "repeatable read", "serializable"} {
+		t.Run(level, func(t *testing.T) {
+			t.Parallel()
+			dsn := strings.ReplaceAll(with(t, postgrestest.DSN(t), "default_transaction_isolation", level), "+", "%20") // as pgx reads a space
+			stores := []*postgres.Store{open(t, dsn), open(t, dsn)}
+			people := []users.User{addUser(t, stores[0], "ann@example.com"), addUser(t, stores[0], "bob@example.com")}
+			for _, st := range stores {
+				for _, u := range people {
+					keep(t, st, u.ID)
 				}
 			}
+			const workers, changes = 6, 25
+			var wg sync.WaitGroup
+			for worker := range workers {
+				wg.Go(func() {
+					for n := range changes {
+						err := stores[worker%len(stores)].UpdateUsers(t.Context(), func(tx users.Tx) error {
+							return edited(t.Context(), tx, people[n%len(people)].ID, func(u *users.User) error {
+								u.FirstName += "."
+								return nil
+							})
+						})
+						if err != nil {
+							t.Errorf("UpdateUsers: %v", err)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			got := query(t, dsn, "select sum(length(first_name)) || ' ' || sum(version - 1) || ' ' || (select count(*) from events) from users")
+			if want := fmt.Sprintf("%[1]d %[1]d %[1]d", workers*changes); !slices.Equal(got, []string{want}) {
+				t.Errorf("dots, versions and events: got %q, want %q", got, want)
+			}
 		})
-	}
-	wg.Wait()
-	got := query(t, dsn, "select sum(length(first_name)) || ' ' || sum(version - 1) || ' ' || (select count(*) from events) from users")
-	if want := fmt.Sprintf("%[1]d %[1]d %[1]d", workers*changes); !slices.Equal(got, []string{want}) {
-		t.Errorf("dots, versions and events: got %q, want %q", got, want)
 	}
 }
