@@ -65,12 +65,14 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 // PostgreSQL plans one with a limit each time, because it believes that an unknown
 // limit is a large one: a page then costs 1.3 times as much. What the best plan
 // depends on is written out in our statements, none of which is long enough to
-// compile, though a large limit makes it seem so.
+// compile, though a large limit makes it seem so. And each finds what it needs by an
+// index, also in a table that has been small so far, where PostgreSQL plans to read all
+// of it: a key among 256 then takes the server 45 µs in place of 36.
 func keepPlans(ctx context.Context, conn *pgx.Conn) error {
 	if conn.Config().DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
 		return nil // nothing stays prepared, and a pooler may share the connection
 	}
-	_, err := conn.Exec(ctx, "set plan_cache_mode = force_generic_plan; set jit = off")
+	_, err := conn.Exec(ctx, "set plan_cache_mode = force_generic_plan; set jit = off; set enable_seqscan = off")
 	return err
 }
 
