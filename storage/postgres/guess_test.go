@@ -194,6 +194,38 @@ func TestGuessIsUndone(t *testing.T) {
 	}
 }
 
+// TestGuessWithoutAnswer loses the answer to a change that the server has made. The next
+// change is one of the user as stored, not as kept.
+func TestGuessWithoutAnswer(t *testing.T) {
+	t.Parallel()
+	dsn := postgrestest.DSN(t)
+	r := postgrestest.NewRelay(t, dsn)
+	st := open(t, postgrestest.Through(t, dsn, r))
+	ann := addUser(t, st, "ann@example.com")
+	keep(t, st, ann.ID)
+	add := func() error {
+		return st.UpdateUsers(t.Context(), func(tx users.Tx) error {
+			return edited(t.Context(), tx, ann.ID, func(u *users.User) error {
+				u.FirstName += "."
+				return nil
+			})
+		})
+	}
+	if err := add(); err != nil { // which prepares the statements
+		t.Fatal(err)
+	}
+	r.LoseAnswer()
+	if err := add(); !errors.Is(err, users.ErrUnavailable) {
+		t.Errorf("a change without an answer: got %v, want %v", err, users.ErrUnavailable)
+	}
+	if err := add(); err != nil {
+		t.Errorf("the next change: %v", err)
+	}
+	if got := query(t, dsn, "select first_name || version || (select count(*) from events) from users"); !slices.Equal(got, []string{"...43"}) {
+		t.Errorf("name, version and events: got %q, want all three changes", got)
+	}
+}
+
 // TestGuessesLoseNoUpdate has many change the same users through two stores at once,
 // each of which keeps what it has saved itself, whatever level is the default.
 func TestGuessesLoseNoUpdate(t *testing.T) {
