@@ -172,25 +172,40 @@ func TestGuessEndsInALock(t *testing.T) {
 	}
 }
 
-// TestGuessIsUndone saves a user who is kept, with a line of the log that cannot be.
+// TestGuessIsUndone saves a user who is kept, with a line of the log that the database
+// refuses: at once, or as late as at the commit.
 func TestGuessIsUndone(t *testing.T) {
 	t.Parallel()
-	dsn := postgrestest.DSN(t)
-	st := open(t, dsn)
-	ann := addUser(t, st, "ann@example.com")
-	keep(t, st, ann.ID)
-	err := st.UpdateUsers(t.Context(), func(tx users.Tx) error {
-		err := edited(t.Context(), tx, ann.ID, func(u *users.User) error {
-			u.FirstName = "Ann"
-			return nil
+	for name, c := range map[string]struct {
+		setup, action string
+		want          error
+	}{
+		"at once": {"select 1", "a\x00b", &users.Error{Kind: users.Invalid, Code: "invalid_input"}},
+		"by the commit": {`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'full' using errcode = '53100'; end $$;
+			create constraint trigger refuse after insert on events deferrable initially deferred for each row execute function refuse()`,
+			"seen", users.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dsn := postgrestest.DSN(t)
+			st := open(t, dsn)
+			ann := addUser(t, st, "ann@example.com")
+			keep(t, st, ann.ID)
+			postgrestest.Execute(t, dsn, c.setup)
+			err := st.UpdateUsers(t.Context(), func(tx users.Tx) error {
+				err := edited(t.Context(), tx, ann.ID, func(u *users.User) error {
+					u.FirstName = "Ann"
+					return nil
+				})
+				return errors.Join(err, tx.AddEvent(t.Context(), users.Event{Target: ann.ID, Action: c.action}))
+			})
+			if !errors.Is(err, c.want) {
+				t.Errorf("UpdateUsers: got %v, want %v", err, c.want)
+			}
+			if got := query(t, dsn, "select first_name || version || (select count(*) from events) from users"); !slices.Equal(got, []string{"10"}) {
+				t.Errorf("name, version and events: got %q, want nothing changed", got)
+			}
 		})
-		return errors.Join(err, tx.AddEvent(t.Context(), users.Event{Target: ann.ID, Action: "a\x00b"}))
-	})
-	if e, ok := errors.AsType[*users.Error](err); !ok || e.Kind != users.Invalid {
-		t.Errorf("UpdateUsers: got %v, want an Invalid error", err)
-	}
-	if got := query(t, dsn, "select first_name || version || (select count(*) from events) from users"); !slices.Equal(got, []string{"10"}) {
-		t.Errorf("name, version and events: got %q, want nothing changed", got)
 	}
 }
 
