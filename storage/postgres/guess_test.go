@@ -8,7 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -279,5 +281,48 @@ func TestGuessesLoseNoUpdate(t *testing.T) {
 				t.Errorf("dots, versions and events: got %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// TestGuessesWaitForEachOther has many change one user through one store, where nobody has
+// to change the user twice, and one give up waiting.
+func TestGuessesWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	st := open(t, postgrestest.DSN(t))
+	ann := addUser(t, st, "ann@example.com")
+	keep(t, st, ann.ID)
+	var runs atomic.Int64
+	change := func(ctx context.Context, during func()) error {
+		return st.UpdateUsers(ctx, func(tx users.Tx) error {
+			return edited(ctx, tx, ann.ID, func(*users.User) error {
+				runs.Add(1)
+				during()
+				return nil
+			})
+		})
+	}
+	const workers, changes = 6, 10
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for range changes {
+				if err := change(t.Context(), func() {}); err != nil {
+					t.Errorf("UpdateUsers: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	err := change(t.Context(), func() {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- change(ctx, func() { t.Error("two change the user at once") }) }()
+		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("UpdateUsers of who waits: got %v, want %v", err, context.DeadlineExceeded)
+		}
+	})
+	if got := runs.Load(); err != nil || got != workers*changes+1 {
+		t.Errorf("the changes ran %d times, want %d, and the last came to %v", got, workers*changes+1, err)
 	}
 }

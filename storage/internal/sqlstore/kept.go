@@ -126,7 +126,7 @@ func (k *kept) renew(saved []*savedUser) {
 	defer k.mu.Unlock()
 	for _, s := range saved {
 		before, ok := k.profiles[s.user.ID]
-		if !ok || before.profile.User.Version > s.user.Version { // by a later transaction
+		if !ok {
 			continue
 		}
 		if next := before.profile.WithUser(s.user); next != nil {
