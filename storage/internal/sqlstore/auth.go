@@ -49,6 +49,16 @@ func (r reader) withProfile(ctx context.Context, what, table, columns string, h 
 		if list, all := r.kept.find([]profileRow{*of}); all {
 			return list[0], nil
 		}
+		if r.kept.around(*of) != nil {
+			// Most often the record alone has changed, which takes this one statement, and
+			// again the credential with it, so that both are of one moment.
+			if err := r.get(ctx, row, "select "+columns+", "+full+from, h[:]); err != nil {
+				return nil, r.wrap(ctx, what, err)
+			}
+			if p, err := r.kept.renewedBy(*of); p != nil || err != nil {
+				return p, err
+			}
+		}
 	}
 	err = r.snapshot(ctx, func(r reader) error {
 		if err := r.get(ctx, row, "select "+columns+", "+full+from, h[:]); err != nil {

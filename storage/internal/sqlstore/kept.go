@@ -94,21 +94,29 @@ func (r reader) renewed(ctx context.Context, rows []profileRow) ([]*users.Profil
 	if err != nil || len(full) == 0 {
 		return nil, err
 	}
-	u, err := full[0].user()
+	p, err := r.kept.renewedBy(full[0])
+	if p == nil || err != nil {
+		return nil, err
+	}
+	return []*users.Profile{p}, nil
+}
+
+// renewedBy returns the profile of a full row of which the record alone has changed
+// since its profile was kept, or nil.
+func (k *kept) renewedBy(row profileRow) (*users.Profile, error) {
+	u, err := row.user()
 	if err != nil {
 		return nil, err
 	}
-	before := r.kept.around(full[0])
+	before := k.around(row)
 	if before == nil {
 		return nil, nil
 	}
 	next := before.WithUser(u)
-	if next == nil {
-		return nil, nil
+	if next != nil {
+		k.keep([]profileRow{row}, []*users.Profile{next})
 	}
-	profiles := []*users.Profile{next}
-	r.kept.keep(full, profiles)
-	return profiles, nil
+	return next, nil
 }
 
 // savedUser is a record as a transaction has saved it.
