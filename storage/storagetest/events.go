@@ -301,7 +301,7 @@ func testEventsInOrder(t *testing.T, st storage.Storage) {
 	}
 	follow(stuck)
 	want := []string{"before", "slow"}
-	if fast == nil {
+	if fast == nil || len(followed) > len(want) { // what is committed too late for its caller may be there
 		want = append(want, "fast")
 	}
 	sameList(t, "events followed", followed, want...)
