@@ -156,7 +156,7 @@ var crowded sync.Mutex
 // test. Both ends here would be twice as many files.
 func idle(t *testing.T, address string, connections int) {
 	t.Helper()
-	c := exec.Command(os.Args[0], "-test.run=^TestR63Idle$")
+	c := exec.Command(os.Args[0], "-test.run=^TestIdleConnections$")
 	c.Env, c.Stderr = append(os.Environ(), fmt.Sprintf("%s=%s %d", idleAt, address, connections)), os.Stderr
 	input, err := c.StdinPipe()
 	if err != nil {
@@ -182,8 +182,8 @@ func idle(t *testing.T, address string, connections int) {
 	}
 }
 
-// TestR63Idle does nothing on its own: it is the process of idle.
-func TestR63Idle(t *testing.T) {
+// TestIdleConnections does nothing on its own: it is the process of idle.
+func TestIdleConnections(t *testing.T) {
 	var address string
 	var connections int
 	if n, err := fmt.Sscan(os.Getenv(idleAt), &address, &connections); n == 0 {
