@@ -44,11 +44,6 @@ const (
 	writeSettings = "_busy_timeout=5000&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_txlock=immediate"
 	probeSettings = "_busy_timeout=0"
 
-	// besideCache are for connections that read what package cached lacks. SQLite keeps
-	// up to 2 MiB of pages for each connection, which fill slowly as sessions come and go,
-	// and serve hardly anybody.
-	besideCache = readSettings + "&_pragma=cache_size(-512)"
-
 	// ownSettings are for the connection of a store that writes. Before a statement
 	// with triggers changes a page, SQLite copies it so that it can undo that statement
 	// alone: in memory rather than in a file, which takes a quarter off such a statement.
@@ -64,7 +59,7 @@ const (
 // Up to 8192 users with their credentials are kept in memory, which costs about
 // 6 KiB each, and the file is asked before each use whether somebody has changed it.
 func Open(ctx context.Context, path string) (*Store, error) {
-	f, err := openFile(ctx, path, besideCache)
+	f, err := openFile(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: open %s: %w", path, err)
 	}
@@ -78,7 +73,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 // OpenUncached is Open for programs that have no memory to spare: everything is
 // read from the file each time.
 func OpenUncached(ctx context.Context, path string) (*Store, error) {
-	f, err := openFile(ctx, path, readSettings)
+	f, err := openFile(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: open %s: %w", path, err)
 	}
@@ -95,7 +90,7 @@ type file struct {
 
 func (f file) close() error { return errors.Join(f.read.Close(), f.write.Close()) }
 
-func openFile(ctx context.Context, path, reading string) (f file, err error) {
+func openFile(ctx context.Context, path string) (f file, err error) {
 	if path == "" || strings.Contains(path, ":memory:") {
 		return file{}, errors.New("a file is needed; use package memory for a store without one")
 	}
@@ -106,7 +101,7 @@ func openFile(ctx context.Context, path, reading string) (f file, err error) {
 	if err := createFile(f.path); err != nil {
 		return file{}, err
 	}
-	if f.read, err = openDirect(f.path, reading, readers); err != nil {
+	if f.read, err = openDirect(f.path, readSettings, readers); err != nil {
 		return file{}, err
 	}
 	// A refused file stays as it is: the first writing connection would already
