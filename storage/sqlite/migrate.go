@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -122,5 +123,5 @@ func lostRace(err error) bool {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return true
 	}
-	return code(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "already exists")
+	return errors.Is(err, sqlstore.ErrRan) || code(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "already exists")
 }

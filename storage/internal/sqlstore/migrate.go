@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -99,11 +100,25 @@ func RefusePending(pending []storage.Migration) error {
 	return fmt.Errorf("the tables are not up to date: version %d (%s) has not run; call Migrate first", pending[0].Version, pending[0].Name)
 }
 
-// Provider runs migrations, each in a transaction of its own.
+// ErrRan says that another process has run a migration since it was found pending.
+var ErrRan = errors.New("another process has run this migration")
+
+// Provider runs migrations, each in a transaction of its own. One that another
+// process was faster with is ErrRan.
 func (s Schema) Provider(dialect goose.Dialect, db *sql.DB, options ...goose.ProviderOption) (*goose.Provider, error) {
+	ran := s.Names.Render("select exists (select 1 from " + migrationTable + " where version_id = $1)")
 	var steps []*goose.Migration
 	for _, m := range s.Migrations {
 		steps = append(steps, goose.NewGoMigration(m.Version, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
+			// The provider has looked before the transaction, and not every migration
+			// fails the second time.
+			var already bool
+			if err := tx.QueryRowContext(ctx, ran, m.Version).Scan(&already); err != nil {
+				return err
+			}
+			if already {
+				return ErrRan
+			}
 			_, err := tx.ExecContext(ctx, m.SQL)
 			return err
 		}}, nil))
