@@ -204,7 +204,7 @@ func ownPasskey(ctx context.Context, tx Tx, user users.ID, id string) (Passkey, 
 }
 
 // RenamePasskey names one of the caller's passkeys; an absent name changes
-// nothing. It returns users.ErrNotFound, or an Invalid error for the field "name" or, over 1023 bytes, "credential_id".
+// nothing. It returns users.ErrNotFound, or an Invalid error for the field "name".
 func (s *Service) RenamePasskey(ctx context.Context, p Principal, id string, name users.Field[string]) (k Passkey, err error) {
 	err = s.store.UpdateAuth(ctx, func(tx Tx) error {
 		if _, err := liveUser(ctx, tx, p); err != nil {
@@ -263,7 +263,7 @@ func (s *Service) DeletePasskey(ctx context.Context, p Principal, id string) err
 // UserHandle and CreatedAt, and the name "Passkey". Without Data nobody can use
 // it. It returns users.ErrNotFound, users.ErrConflict for a CredentialID that
 // another passkey has or a UserHandle that differs from the user's other passkeys,
-// or an Invalid error for the field "name".
+// or an Invalid error for the field "name" or, over 1023 bytes, "credential_id".
 func (s *Service) SavePasskey(ctx context.Context, k Passkey) (Passkey, error) {
 	given := len(k.UserHandle)
 	k, err := s.completePasskey(k.Clone())

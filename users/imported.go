@@ -8,12 +8,9 @@ import (
 	"strings"
 )
 
-// maxDistinctID is the longest DistinctID, contract section 6.
-const maxDistinctID = 200
-
 // ImportedUser returns u with the settings of p, as a new account that comes from
 // elsewhere: it is held to the rules of Apply and NewUser, in this order, and
-// PendingEmail, DistinctID and OnboardingSkippedReason to theirs. Members of p that
+// PendingEmail and OnboardingSkippedReason to theirs. Members of p that
 // need the store are left out: Email, SetCurrentOrganization and
 // SetCurrentTeam, and with them Password and PasskeysEnabledFor2FA. So are
 // notification settings that do not exist here. The first broken rule is an

@@ -66,6 +66,9 @@ func checkJSON(v JSON, name string) error {
 	return nil
 }
 
+// maxDistinctID is the longest DistinctID, contract section 6.
+const maxDistinctID = 200
+
 // checkStorable looks at all text of a new user but the address, which has rules
 // of its own.
 func (u User) checkStorable() error {

@@ -185,14 +185,15 @@ const stamps = `u.revision as record, u.surroundings as surroundings,
 // dialect is for a handle of pgx; direct is nil where something is around that.
 func dialect(direct sqlstore.Handle) sqlstore.Dialect {
 	return sqlstore.Dialect{
-		Direct:      direct,
-		ForUpdate:   " for update",
-		LockKey:     "select pg_advisory_xact_lock(hashtextextended($1, 0))",
-		BeforeEvent: lockLastEvent,
-		EventBounds: []string{lastEvent, lockedEvent},
-		Stamps:      stamps, DividedByZero: func(err error) bool { return code(err) == divisionByZero },
-		In:   func(column, placeholder string) string { return column + " = any(" + placeholder + ")" },
-		List: func(values any) (any, error) { return values, nil },
+		Direct:        direct,
+		ForUpdate:     " for update",
+		LockKey:       "select pg_advisory_xact_lock(hashtextextended($1, 0))",
+		BeforeEvent:   lockLastEvent,
+		EventBounds:   []string{lastEvent, lockedEvent},
+		Stamps:        stamps,
+		DividedByZero: func(err error) bool { return code(err) == divisionByZero },
+		In:            func(column, placeholder string) string { return column + " = any(" + placeholder + ")" },
+		List:          func(values any) (any, error) { return values, nil },
 		Unique: func(err error) (email, ok bool) {
 			var e *pgconn.PgError
 			if !errors.As(err, &e) || e.Code != uniqueViolation {

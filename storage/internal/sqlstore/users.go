@@ -179,10 +179,11 @@ func (t *tx) SaveUser(ctx context.Context, u users.User) (users.User, error) {
 // refers to another one, and the database can hold its text. That spares a round trip,
 // a quarter of a change of one field.
 func (t *tx) saveStamped(ctx context.Context, u users.User, row userRow) (users.User, error) {
-	text, args, err := t.texts.bind(updateStamped, row)
+	update, members := updateStamped, any(row)
 	if g := t.guessing; g != nil && g.stage == guessed {
-		text, args, err = t.texts.bind(updateGuessed, guessedRow{row, g.record})
+		update, members = updateGuessed, guessedRow{row, g.record}
 	}
+	text, args, err := t.texts.bind(update, members)
 	if err != nil {
 		return u, fmt.Errorf("save user: %w", err)
 	}
