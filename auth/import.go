@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/hedgerow-dev/hedgerow/users"
 )
@@ -76,8 +74,8 @@ func CheckImportedKey(k APIKey) error {
 		name, value string
 		limit       int
 	}{{"id", k.ID, maxKeyID}, {"label", k.Label, maxLabel}, {"mask_value", k.Mask, maxMask}} {
-		if utf8.RuneCountInString(m.value) > m.limit {
-			return invalid(m.name, "max_length", fmt.Sprintf("This field may have at most %d characters.", m.limit))
+		if err := users.CheckLength(m.name, m.value, m.limit); err != nil {
+			return err
 		}
 	}
 	switch {

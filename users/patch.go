@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -427,8 +426,11 @@ func text(f Field[string], name string, limit int, blank bool) (string, error) {
 		return "", invalid(name, "blank", "This field may not be blank.")
 	case !Storable(v):
 		return "", errUnstorable(name)
-	case limit > 0 && utf8.RuneCountInString(v) > limit:
-		return "", errLength(name, limit)
+	case limit == 0:
+		return v, nil
+	}
+	if err := CheckLength(name, v, limit); err != nil {
+		return "", err
 	}
 	return v, nil
 }

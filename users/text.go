@@ -39,15 +39,19 @@ func CheckKey(members ...[2]string) error {
 		return err
 	}
 	for _, m := range members {
-		if utf8.RuneCountInString(m[1]) > MaxKey {
-			return errLength(m[0], MaxKey)
+		if err := CheckLength(m[0], m[1], MaxKey); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func errLength(field string, limit int) *Error {
-	return invalid(field, "max_length", "This field may have at most "+strconv.Itoa(limit)+" characters.")
+// CheckLength returns an Invalid error for text of more than limit characters.
+func CheckLength(field, text string, limit int) error {
+	if utf8.RuneCountInString(text) > limit {
+		return invalid(field, "max_length", "This field may have at most "+strconv.Itoa(limit)+" characters.")
+	}
+	return nil
 }
 
 func errUnstorable(field string) *Error {
@@ -83,8 +87,8 @@ func (u User) checkStorable() error {
 			return err
 		}
 	}
-	if utf8.RuneCountInString(u.DistinctID) > maxDistinctID {
-		return errLength("distinct_id", maxDistinctID)
+	if err := CheckLength("distinct_id", u.DistinctID, maxDistinctID); err != nil {
+		return err
 	}
 	return CheckStorable(
 		[2]string{"distinct_id", u.DistinctID}, [2]string{"first_name", u.FirstName}, [2]string{"last_name", u.LastName},
